@@ -1,0 +1,206 @@
+"""Analyses: what should be known of each video, and what is left to do.
+
+What is left is a state of a row, so asking for it costs what is left and not what there is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    UnaryExpression,
+    and_,
+    exists,
+    insert,
+    literal,
+    select,
+    text,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from catalog.models import Analysis, Location, Video
+from catalog.sources import Scope, within_any
+from catalog.values import AnalysisStatus, Order, ProbeStatus, Task
+
+#: The only window so far: the video as it is. The provider looks at 120 seconds of it at most.
+WHOLE = "whole"
+
+#: How many videos are looked up along an index before the others are sorted.
+AT_FIRST = 2000
+_ASCENDING = frozenset({Order.OLDEST, Order.SHORTEST})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wish:
+    """What is asked of every video."""
+
+    model: str
+    tasks: tuple[Task, ...]
+    #: Empty for none.
+    instructions: str = ""
+    window: str = WHOLE
+
+    @property
+    def instructions_hash(self) -> str:
+        """Tells instructions apart in an index."""
+        return hashlib.sha256(self.instructions.encode()).hexdigest()
+
+
+def want(session: Session, scopes: Sequence[Scope], wish: Wish) -> None:
+    """Make sure that every usable video in the sources has a row for each task of the wish."""
+    here = exists().where(
+        Location.video_id == Video.id, Location.missing_since.is_(None), within_any(scopes)
+    )
+    for task in wish.tasks:
+        already = exists().where(Analysis.video_id == Video.id, _asks(wish, (task,)))
+        missing = select(
+            Video.id,
+            literal(wish.model),
+            literal(task, Analysis.task.type),
+            literal(wish.instructions),
+            literal(wish.instructions_hash),
+            literal(wish.window),
+            literal(AnalysisStatus.WANTED, Analysis.status.type),
+            literal(0),
+        ).where(Video.probe_status == ProbeStatus.OK, here, ~already)
+        session.execute(
+            insert(Analysis).from_select(
+                [
+                    "video_id",
+                    "model",
+                    "task",
+                    "instructions",
+                    "instructions_hash",
+                    "window",
+                    "status",
+                    "attempts",
+                ],
+                missing,
+            )
+        )
+
+
+def _asks(wish: Wish, tasks: Sequence[Task]) -> ColumnElement[bool]:
+    return and_(
+        Analysis.model == wish.model,
+        Analysis.task.in_(tasks),
+        Analysis.instructions_hash == wish.instructions_hash,
+        Analysis.window == wish.window,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Left:
+    """An analysis as a plan looks at it, with one place where its video lies."""
+
+    analysis_id: int
+    video_id: int
+    task: Task
+    status: AnalysisStatus
+    duration_seconds: Decimal | None
+    uri: str
+    name: str
+
+
+def stream(
+    session: Session,
+    scopes: Sequence[Scope],
+    wish: Wish,
+    order: Order,
+    *,
+    at_first: int = AT_FIRST,
+) -> Iterator[Left]:
+    """Stream every analysis of the wish in the sources, in order, once for each of its places.
+
+    A video that lies in several places comes several times, side by side only where the order
+    says so; the caller takes the first place that it likes.
+
+    What `at_first` videos have is looked up along an index, so that whoever wants a page does not
+    wait until everything is sorted; for whoever reads on, sorting is quicker than a million such
+    look-ups.
+    """
+    everything = (
+        select(
+            Analysis.id,
+            Analysis.video_id,
+            Analysis.task,
+            Analysis.status,
+            Video.duration_seconds,
+            Location.uri,
+            Location.name,
+        )
+        .join(Video, Video.id == Analysis.video_id)
+        .join(Location, Location.video_id == Video.id)
+        .where(_asks(wish, wish.tasks), within_any(scopes), Location.missing_since.is_(None))
+        .order_by(*_sorting(order), Location.uri, Analysis.id)
+        .execution_options(yield_per=1000)
+    )
+    before: set[int] = set()
+    first = _first(session, order, at_first)
+    if first is not None:
+        for row in session.execute(everything.where(Video.id.in_(first))):
+            before.add(row.video_id)
+            yield _left(row)
+        if session.get_bind().dialect.name == "postgresql":  # which plans a cursor to be left early
+            session.execute(text("SET LOCAL cursor_tuple_fraction = 1"))
+    for row in session.execute(everything):
+        if row.video_id not in before:
+            yield _left(row)
+
+
+def _first(session: Session, order: Order, at_first: int) -> Select[tuple[int]] | None:
+    """Select the videos that come before all others, whichever sources they lie in.
+
+    None where the order is the places' own, which has an index, or where the archive is small
+    enough to be sorted.
+    """
+    column = _column(order)
+    if column is None:
+        return None
+    along = select(Video.id).where(column.is_not(None)).order_by(_along(column, order))
+    values = session.scalars(along.with_only_columns(column).limit(at_first)).all()
+    if len(values) < at_first:
+        return None
+    # Among those that are equal to the last are some beyond it, and their places come in between.
+    return along.limit(values.index(values[-1]))
+
+
+def _left(row: Row[Any]) -> Left:
+    return Left(
+        analysis_id=row.id,
+        video_id=row.video_id,
+        task=row.task,
+        status=row.status,
+        duration_seconds=row.duration_seconds,
+        uri=row.uri,
+        name=row.name,
+    )
+
+
+def _sorting(order: Order) -> tuple[UnaryExpression[Any], ...]:
+    column = _column(order)
+    if column is None:
+        return ()
+    along = _along(column, order)
+    return (along.nulls_last() if column is Video.duration_seconds else along,)
+
+
+def _along(column: InstrumentedAttribute[Any], order: Order) -> UnaryExpression[Any]:
+    return column.asc() if order in _ASCENDING else column.desc()
+
+
+def _column(order: Order) -> InstrumentedAttribute[Any] | None:
+    match order:
+        case Order.NEWEST | Order.OLDEST:
+            return Video.taken_at
+        case Order.SHORTEST | Order.LONGEST:
+            return Video.duration_seconds
+        case Order.PATH:
+            return None

@@ -1,0 +1,100 @@
+"""Budgets: limits over a run, a day and a month, and what is committed under each.
+
+The rows are locked before they are read for a decision, so a check and the hold that follows it
+are one step, whoever else is working.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from catalog.budget import DAY, MONTH, Scopes, Standing
+from catalog.models import Budget
+
+
+def open_run(session: Session, scope: str, limit_micros: int | None) -> None:
+    """Give a run its own budget."""
+    session.add(Budget(scope=scope, limit_micros=limit_micros, committed_micros=0))
+
+
+def lock(session: Session, scopes: Scopes) -> list[Standing]:
+    """Lock the budgets in `scopes` until the transaction ends, and give how they stand.
+
+    A day or a month that was not met before begins with its standing limit.
+    """
+    standings = _locked(session, scopes)
+    met = {standing.scope for standing in standings}
+    begun = [pair for pair in ((scopes.day, DAY), (scopes.month, MONTH)) if pair[0] not in met]
+    for scope, standing_scope in begun:
+        _begin(session, scope, standing_scope)
+    return _locked(session, scopes) if begun else standings
+
+
+def _locked(session: Session, scopes: Scopes) -> list[Standing]:
+    rows = session.scalars(
+        select(Budget)
+        .where(Budget.scope.in_(list(scopes)))
+        .order_by(Budget.scope)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return [_standing(row) for row in rows]
+
+
+def _begin(session: Session, scope: str, standing_scope: str) -> None:
+    build = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    limit = select(Budget.limit_micros).where(Budget.scope == standing_scope).scalar_subquery()
+    session.execute(
+        build(Budget)
+        .values(scope=scope, limit_micros=limit, committed_micros=0)
+        .on_conflict_do_nothing()
+    )
+
+
+def commit(session: Session, scopes: Sequence[str], micros: int) -> None:
+    """Add `micros`, negative to take away, to what is committed under each scope."""
+    if micros:
+        session.execute(
+            update(Budget)
+            .where(Budget.scope.in_(scopes))
+            .values(committed_micros=Budget.committed_micros + micros)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def set_limit(session: Session, scopes: Sequence[str], limit_micros: int | None) -> list[Standing]:
+    """Set the limit of each scope, None for no limit; gives how they stand then."""
+    for scope in scopes:
+        row = session.get(Budget, scope, with_for_update=True, populate_existing=True)
+        if row is None:
+            row = Budget(scope=scope, committed_micros=0)
+            session.add(row)
+        row.limit_micros = limit_micros
+    session.flush()
+    return [_standing(session.get_one(Budget, scope)) for scope in scopes]
+
+
+def standings(session: Session, scopes: Sequence[str]) -> list[Standing]:
+    """Give how the scopes stand, those that exist, by name."""
+    rows = session.scalars(select(Budget).where(Budget.scope.in_(scopes)).order_by(Budget.scope))
+    return [_standing(row) for row in rows]
+
+
+def in_force(session: Session, scope: str, standing_scope: str) -> Standing:
+    """Give how a day or month stands; one that has not begun has its standing limit."""
+    row = session.get(Budget, scope)
+    if row is not None:
+        return _standing(row)
+    standing = session.get(Budget, standing_scope)
+    limit = None if standing is None else standing.limit_micros
+    return Standing(scope=scope, limit_micros=limit, committed_micros=0)
+
+
+def _standing(row: Budget) -> Standing:
+    return Standing(
+        scope=row.scope, limit_micros=row.limit_micros, committed_micros=row.committed_micros
+    )

@@ -1,0 +1,265 @@
+"""What was paid for and is still out: whose it is, what is known of it, what is to be settled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, true, update
+from sqlalchemy.orm import Session
+
+from catalog import predictions
+from catalog.lifecycle import IN_FLIGHT
+from catalog.matching import Lost
+from catalog.models import UNFINISHED, UNSETTLED, Analysis, Prediction, Run, Video
+from catalog.values import PredictionStatus
+
+#: A database takes only so many values in one statement.
+_IDS_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Orphan:
+    """An unfinished prediction that no living run looks after."""
+
+    prediction_id: int
+    status: PredictionStatus
+    endpoint: str
+    provider_id: str | None
+    submitted_at: datetime | None
+    expires_at: datetime | None
+    duration_seconds: Decimal | None
+
+
+def orphans(session: Session, *, run_id: str, alive: Sequence[str]) -> list[Orphan]:
+    """Give what neither another living run nor this one looks after, earliest deadline first."""
+    rows = session.execute(
+        _orphan_columns()
+        .where(
+            UNFINISHED,
+            Prediction.owner_run_id.not_in([*alive, run_id]),
+        )
+        .order_by(Prediction.expires_at.asc().nulls_first(), Prediction.id)
+    )
+    return [_orphan(row) for row in rows]
+
+
+def one(session: Session, prediction_id: int) -> Orphan:
+    """Give what is known of one prediction that is to be collected."""
+    return _orphan(session.execute(_orphan_columns().where(Prediction.id == prediction_id)).one())
+
+
+def _orphan_columns() -> Select[Any]:
+    return (
+        select(
+            Prediction.id,
+            Prediction.status,
+            Prediction.endpoint,
+            Prediction.provider_id,
+            Prediction.submitted_at,
+            Prediction.expires_at,
+            Video.duration_seconds,
+        )
+        .join(Analysis, Analysis.id == Prediction.analysis_id)
+        .join(Video, Video.id == Analysis.video_id)
+    )
+
+
+def _orphan(row: Row[Any]) -> Orphan:
+    return Orphan(
+        prediction_id=row.id,
+        status=row.status,
+        endpoint=row.endpoint,
+        provider_id=row.provider_id,
+        submitted_at=row.submitted_at,
+        expires_at=row.expires_at,
+        duration_seconds=row.duration_seconds,
+    )
+
+
+def take_over(session: Session, *, run_id: str, alive: Sequence[str]) -> list[Orphan]:
+    """Become the run that looks after what neither another living run nor this one does.
+
+    Gives it as it was found, earliest deadline first.
+    """
+    found = orphans(session, run_id=run_id, alive=alive)
+    session.execute(
+        update(Prediction)
+        .where(UNFINISHED, Prediction.owner_run_id.not_in([*alive, run_id]))
+        .values(owner_run_id=run_id)
+        .execution_options(synchronize_session=False)
+    )
+    return found
+
+
+def alive_runs(session: Session) -> list[str]:
+    """Give the ids of the runs that have not ended."""
+    return list(session.scalars(select(Run.id).where(Run.finished_at.is_(None))))
+
+
+def under_way_elsewhere(
+    session: Session, *, budget_run_id: str, run_id: str, given_up_before: datetime
+) -> int:
+    """Count what other living runs have under way on a run's budget.
+
+    What runs since before `given_up_before` is followed by nobody any more: it is left to the next
+    run, and two runs that wait for each other's would wait for ever.
+    """
+    return session.execute(
+        select(func.count()).where(
+            Prediction.status.in_((*IN_FLIGHT, PredictionStatus.HELD)),
+            or_(
+                Prediction.status != PredictionStatus.RUNNING,
+                Prediction.submitted_at >= given_up_before,
+            ),
+            Prediction.run_id == budget_run_id,
+            Prediction.owner_run_id != run_id,
+            Prediction.owner_run_id.in_(select(Run.id).where(Run.finished_at.is_(None))),
+        )
+    ).scalar_one()
+
+
+def completed_elsewhere(session: Session, *, budget_run_id: str, run_id: str) -> int:
+    """Count what others have completed on a run's budget."""
+    return session.execute(
+        select(func.count()).where(
+            Prediction.run_id == budget_run_id,
+            Prediction.owner_run_id != run_id,
+            Prediction.status == PredictionStatus.COMPLETED,
+        )
+    ).scalar_one()
+
+
+def bought_on(session: Session, budget_run_id: str) -> set[int]:
+    """Give the analyses that were bought, or tried to be, on a run's budget."""
+    query = select(Prediction.analysis_id).where(Prediction.run_id == budget_run_id)
+    return set(session.scalars(query))
+
+
+_UNCERTAIN = and_(UNFINISHED, Prediction.status == PredictionStatus.UNCERTAIN)
+_BEING_SENT = Prediction.status == PredictionStatus.SUBMITTING
+_GIVEN_UP = and_(
+    Prediction.status == PredictionStatus.RELEASED, Prediction.error == predictions.GIVEN_UP
+)
+
+
+def lost(session: Session, endpoint: str | None) -> list[Lost]:
+    """Give the uncertain submissions at an endpoint, None for all, oldest first."""
+    here = true() if endpoint is None else Prediction.endpoint == endpoint
+    return _unanswered(session, and_(_UNCERTAIN, here), now=None)
+
+
+def unanswered(session: Session, endpoint: str, *, now: datetime) -> list[Lost]:
+    """Give every submission at an endpoint that may have been accepted without our knowing.
+
+    Those that are being sent and those that a person gave up are among them.
+    """
+    which = and_(or_(_UNCERTAIN, _BEING_SENT, _GIVEN_UP), Prediction.endpoint == endpoint)
+    return _unanswered(session, which, now=now)
+
+
+def _unanswered(
+    session: Session, which: ColumnElement[bool], *, now: datetime | None
+) -> list[Lost]:
+    rows = session.execute(
+        select(
+            Prediction.id,
+            Prediction.token,
+            Prediction.held_at,
+            Prediction.submitted_at,
+            Prediction.uncertain_at,
+        )
+        .where(which)
+        .order_by(Prediction.id)
+    )
+    return [
+        Lost(
+            prediction_id=row.id,
+            token=row.token,
+            submitted_at=row.submitted_at or row.held_at,
+            lost_at=row.uncertain_at or now or row.submitted_at or row.held_at,
+        )
+        for row in rows
+    ]
+
+
+def known(session: Session, provider_ids: Sequence[str]) -> dict[str, str]:
+    """Give token by provider id of those ids that the catalog has."""
+    found: dict[str, str] = {}
+    for start in range(0, len(provider_ids), _IDS_AT_ONCE):
+        rows = session.execute(
+            select(Prediction.provider_id, Prediction.token).where(
+                Prediction.provider_id.in_(provider_ids[start : start + _IDS_AT_ONCE])
+            )
+        )
+        found |= {row.provider_id: row.token for row in rows}
+    return found
+
+
+def accepted_since(
+    session: Session, endpoint: str, model: str, *, since: datetime
+) -> dict[str, datetime]:
+    """Give by provider id when each was submitted that is known to have been accepted."""
+    rows = session.execute(
+        select(Prediction.provider_id, Prediction.submitted_at)
+        .join(Analysis, Analysis.id == Prediction.analysis_id)
+        .where(
+            Prediction.endpoint == endpoint,
+            Prediction.submitted_at >= since,
+            Prediction.provider_id.is_not(None),
+            Analysis.model == model,
+        )
+    )
+    return {row.provider_id: row.submitted_at for row in rows}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unsettled:
+    """An ended prediction whose cost the bill has not confirmed."""
+
+    prediction_id: int
+    provider_id: str
+    status: PredictionStatus
+    ended_at: datetime
+
+
+def unsettled(session: Session, endpoint: str, *, after_id: int, limit: int) -> list[Unsettled]:
+    """Give the next ended predictions at an endpoint, by id, that wait for the bill."""
+    rows = session.execute(
+        select(Prediction.id, Prediction.provider_id, Prediction.status, Prediction.completed_at)
+        .where(
+            UNSETTLED,
+            Prediction.endpoint == endpoint,
+            Prediction.provider_id.is_not(None),
+            Prediction.id > after_id,
+        )
+        .order_by(Prediction.id)
+        .limit(limit)
+    )
+    return [
+        Unsettled(
+            prediction_id=row.id,
+            provider_id=row.provider_id,
+            status=row.status,
+            ended_at=row.completed_at,
+        )
+        for row in rows
+    ]
+
+
+def uncertain_names(session: Session, *, run_id: str | None = None) -> list[str]:
+    """Name the submissions, of one run or of all, whose outcome is unknown."""
+    query = (
+        select(Prediction.id, Analysis.task, Video.content_id)
+        .join(Analysis, Analysis.id == Prediction.analysis_id)
+        .join(Video, Video.id == Analysis.video_id)
+        .where(_UNCERTAIN)
+        .order_by(Prediction.id)
+    )
+    if run_id is not None:
+        query = query.where(Prediction.run_id == run_id)
+    rows = session.execute(query)
+    return [f"prediction {row.id} ({row.task} of {row.content_id})" for row in rows]

@@ -1,0 +1,258 @@
+"""The catalog database: how it is opened, read and written.
+
+A read is a snapshot. Writers work one after the other: a write takes the catalog's one write lock
+before its first statement, so it decides on what is true, never gives up half-way, and behaves the
+same on both databases. What goes wrong in the database becomes a sentence here.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from catalog.errors import (
+    CatalogBusy,
+    CatalogError,
+    CatalogFull,
+    CatalogNotOurs,
+    CatalogReadOnly,
+)
+
+T = TypeVar("T")
+
+#: How long a process waits for another one's transaction before it gives up.
+BUSY_SECONDS = 60
+
+#: PostgreSQL's write lock, by a number that no other program on the same database is likely to use.
+#: It ends with the transaction, and so does a transaction whose process was put to sleep.
+_POSTGRESQL_WRITE_LOCK = f"""
+    SET LOCAL lock_timeout = '{BUSY_SECONDS}s';
+    SET LOCAL idle_in_transaction_session_timeout = '{BUSY_SECONDS}s';
+    SELECT pg_advisory_xact_lock(7316528001)
+"""
+
+
+class Catalog:
+    """An open catalog database. Safe to share between threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        #: Its transactions hold the write lock from their beginning.
+        self.writing = engine.execution_options(reelcat_write=True)
+        #: The database's URL without its password.
+        self.shown_url = _without_password(engine.url)
+        self._reading = engine
+        if engine.dialect.name == "postgresql":  # SQLite's transactions are snapshots anyway
+            self._reading = engine.execution_options(isolation_level="REPEATABLE READ")
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.engine.dialect.name
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Open one snapshot to read from; nothing written through it is kept."""
+        with plainly(self.shown_url), Session(self._reading, expire_on_commit=False) as session:
+            yield session
+
+    def write(self, change: Callable[[Session], T]) -> T:
+        """Apply `change` in one transaction and give back what it gave; all of it or nothing."""
+        with (
+            plainly(self.shown_url),
+            Session(self.writing, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            return change(session)
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.engine.dispose()
+
+
+def connect(url: str) -> Catalog:
+    """Prepare a catalog at `url`, without looking at what is there.
+
+    Raises:
+        CatalogError: if the URL makes no sense or its folder does not exist.
+    """
+    parsed = _parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "do_connect", _make_private)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        engine = _postgresql_engine(parsed)
+        event.listen(engine, "begin", _begin_postgresql)
+    return Catalog(engine)
+
+
+def shown_url(url: str) -> str:
+    """Give a catalog's address without its password, wherever in it that stands.
+
+    Raises:
+        CatalogError: if it is no address of a catalog.
+    """
+    return _without_password(_parse(url))
+
+
+def _without_password(url: URL) -> str:
+    hidden = {name: "***" for name in url.query if "password" in name.lower()}
+    shown = url.update_query_dict(hidden).render_as_string(hide_password=True)
+    return shown.replace("%2A%2A%2A", "***")
+
+
+def _postgresql_engine(url: URL) -> Engine:
+    try:
+        return create_engine(url, pool_pre_ping=True)
+    except ModuleNotFoundError as error:
+        raise CatalogError(
+            f"A catalog in PostgreSQL needs the module {error.name}, which is not installed; "
+            "install reelcat with its `postgres` extra and write postgresql://user@host/name."
+        ) from error
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+        if backend == "postgresql" and parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        parsed.get_dialect()
+    except (ArgumentError, NoSuchModuleError):
+        raise CatalogError(
+            "This is no address of a catalog, which looks like sqlite:///reelcat.db or "
+            "postgresql://user@host/name; correct REELCAT_DATABASE_URL, or what the command names."
+        ) from None
+    if backend not in {"sqlite", "postgresql"}:
+        raise CatalogError(f"A catalog lives in SQLite or PostgreSQL, not in {backend}.")
+    if backend == "sqlite" and parsed.database in {None, "", ":memory:"}:
+        raise CatalogError("A catalog in memory keeps nothing; name a file, sqlite:///reelcat.db.")
+    if backend == "sqlite" and parsed.database:
+        folder = Path(parsed.database).absolute().parent
+        if not folder.is_dir():
+            raise CatalogError(
+                f"The folder {folder} for the catalog does not exist; make it first."
+            )
+    return parsed
+
+
+def _make_private(_: Any, __: Any, arguments: list[Any], ___: Any) -> None:
+    """Make a new file its owner's alone; SQLite gives its log files the same permissions."""
+    path = str(arguments[0])
+    if not path.startswith("file:"):
+        with suppress(OSError):  # it is there, or SQLite says what is wrong
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def _prepare_sqlite(dbapi_connection: Any, _: ConnectionPoolEntry) -> None:
+    dbapi_connection.isolation_level = None  # transactions are begun below, not by the driver
+    cursor = dbapi_connection.cursor()
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA synchronous = FULL")  # an intent survives a power cut
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if _is_to_write(connection) else "BEGIN")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    if _is_to_write(connection):
+        connection.exec_driver_sql(_POSTGRESQL_WRITE_LOCK)
+
+
+def _is_to_write(connection: Connection) -> bool:
+    return bool(connection.get_execution_options().get("reelcat_write", False))
+
+
+@contextmanager
+def plainly(shown_url: str) -> Iterator[None]:
+    """Turn what a database driver says into a sentence that says what to do."""
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error) as error:
+        said = error.orig if isinstance(error, DBAPIError) else error
+        told = _sentence(str(said), shown_url)
+        if told is None and isinstance(error, OperationalError | sqlite3.OperationalError):
+            told = CatalogError(
+                f"The catalog {shown_url} cannot be used: {_first_line(said)}. "
+                "`reelcat doctor` says more."
+            )
+        if told is None:
+            raise
+        raise told from error
+
+
+def _first_line(error: object) -> str:
+    return str(error).strip().split("\n", maxsplit=1)[0].rstrip(".")
+
+
+_FULL = "The disk that holds {url} is full; free some room, run again."
+_BUSY = "Another process has been writing to {url} for over a minute; try again."
+
+_SENTENCES: tuple[tuple[str, type[CatalogError], str], ...] = (
+    ("disk is full", CatalogFull, _FULL),
+    ("no space left on device", CatalogFull, _FULL),
+    (
+        "disk i/o error",
+        CatalogFull,
+        "The disk that holds {url} cannot be written; see whether it is full, run again.",
+    ),
+    (
+        "readonly database",
+        CatalogReadOnly,
+        "The catalog {url} is read-only; make its file and its disk writable.",
+    ),
+    (
+        "not a database",
+        CatalogNotOurs,
+        "{url} is not a reelcat catalog; name another file in REELCAT_DATABASE_URL.",
+    ),
+    (
+        "unable to open database file",
+        CatalogError,
+        "The catalog {url} cannot be opened; see its permissions and whether its disk is writable.",
+    ),
+    (
+        "malformed",
+        CatalogError,
+        "The catalog {url} is damaged; put a backup of it in its place.",
+    ),
+    (
+        "read-only transaction",
+        CatalogReadOnly,
+        "The catalog {url} is read-only; name a server that takes writes in REELCAT_DATABASE_URL.",
+    ),
+    (
+        "permission denied for",
+        CatalogError,
+        "This user may not use the catalog {url}; let the database's owner grant it the right to.",
+    ),
+    (
+        "idle-in-transaction",
+        CatalogError,
+        "This process stood still for over a minute while it was writing to {url}; run again.",
+    ),
+    ("database is locked", CatalogBusy, _BUSY),
+    ("lock timeout", CatalogBusy, _BUSY),
+)
+
+
+def _sentence(message: str, shown_url: str) -> CatalogError | None:
+    lowered = message.lower()
+    for sign, kind, words in _SENTENCES:
+        if sign in lowered:
+            return kind(words.format(url=shown_url))
+    return None

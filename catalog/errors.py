@@ -1,0 +1,90 @@
+"""Everything that can go wrong in a way a person can mend, in one tree.
+
+ReelcatError
+├── UsageError              exit 2: what was asked for cannot be done as asked
+│   ├── SourceError             a source that cannot be listed
+│   ├── SettingsError           a setting that makes no sense
+│   └── CatalogError            the catalog database cannot be used
+│       ├── CatalogTooNew
+│       ├── CatalogNotOurs
+│       ├── CatalogReadOnly
+│       ├── CatalogBusy
+│       └── CatalogFull
+├── AccountStopped          exit 3: key, permission or credit
+├── IllegalMove             a state was asked to change against the lifecycle table: a bug
+└── ProviderUnreadable      the provider answered something that makes no sense
+
+Each carries one sentence that ends in what to do. Those are printed without a traceback; anything
+else is a bug and keeps its own.
+"""
+
+from __future__ import annotations
+
+
+class ReelcatError(Exception):
+    """Base of all; never raised itself."""
+
+    exit_code = 1
+
+
+class UsageError(ReelcatError):
+    """What was asked for cannot be done as asked."""
+
+    exit_code = 2
+
+
+class SourceError(UsageError):
+    """A source that cannot be listed. Nothing in it is called missing."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        self.source = source
+        self.reason = reason
+        super().__init__(source, reason)  # the arguments, so that it can leave another process
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.reason}"
+
+
+class SettingsError(UsageError):
+    """A setting that makes no sense; names the setting and what it takes."""
+
+
+class CatalogError(UsageError):
+    """The catalog database cannot be used."""
+
+
+class CatalogTooNew(CatalogError):
+    """The catalog was written by a newer reelcat."""
+
+
+class CatalogNotOurs(CatalogError):
+    """The database is not a reelcat catalog."""
+
+
+class CatalogReadOnly(CatalogError):
+    """The catalog cannot be written to."""
+
+
+class CatalogBusy(CatalogError):
+    """Another process has been writing for longer than anybody waits."""
+
+
+class CatalogFull(CatalogError):
+    """There is no room left on the disk that holds the catalog."""
+
+
+class AccountStopped(ReelcatError):
+    """The provider refuses this key, its permission or its credit."""
+
+    exit_code = 3
+
+
+class IllegalMove(ReelcatError):
+    """A state was asked to change against the lifecycle table."""
+
+    def __init__(self, noun: str, before: str, after: str) -> None:
+        super().__init__(f"A {noun} cannot go from {before} to {after}.")
+
+
+class ProviderUnreadable(ReelcatError):
+    """The provider answered something that makes no sense to a read that needed it."""

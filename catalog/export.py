@@ -1,0 +1,237 @@
+"""Export: the catalog as lines to take away, JSON for machines and CSV for tables.
+
+Streams by pages of videos, so memory does not grow with the archive. Only videos are exported:
+a file whose bytes could not be read has no content to speak of; `reelcat status` counts those.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TextIO
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from catalog import locations
+from catalog.models import Analysis, Prediction, Video
+from catalog.money import dollars
+from catalog.values import PredictionStatus
+
+#: Videos that are in memory at once.
+PAGE = 500
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spent:
+    """What an analysis's attempts say of money."""
+
+    #: The provider's id of the last attempt that it accepted.
+    prediction_id: str | None
+    #: Of that last attempt.
+    quoted_micros: int | None
+    #: Of all attempts together, as far as is known; None if of none.
+    charged_micros: int | None
+
+
+_NOTHING = Spent(prediction_id=None, quoted_micros=None, charged_micros=None)
+
+
+def videos(session: Session, *, page: int = PAGE) -> Iterator[dict[str, Any]]:
+    """Give one JSON-ready object a video, in the order in which they were added.
+
+    Four queries a page. `uris` says where the video lies now, so it is empty for one that vanished.
+    Money is a decimal string in dollars; unknown is null.
+    """
+    after = 0
+    while rows := _page(session, after, page):
+        ids = [row.id for row in rows]
+        uris = locations.uris_of(session, ids)
+        analyses = _analyses(session, ids)
+        spent = _spent(session, ids)
+        for row in rows:
+            yield _video(row, uris[row.id], analyses.get(row.id, ()), spent)
+        after = ids[-1]
+
+
+def _page(session: Session, after: int, page: int) -> list[Any]:
+    query = select(
+        Video.id,
+        Video.content_id,
+        Video.duration_seconds,
+        Video.size,
+        Video.container,
+        Video.video_codec,
+        Video.audio_codec,
+        Video.width,
+        Video.height,
+        Video.fps,
+        Video.probe_error,
+    )
+    return list(session.execute(query.where(Video.id > after).order_by(Video.id).limit(page)))
+
+
+def _analyses(session: Session, video_ids: Sequence[int]) -> dict[int, list[Any]]:
+    rows = session.execute(
+        select(
+            Analysis.id,
+            Analysis.video_id,
+            Analysis.task,
+            Analysis.instructions,
+            Analysis.model,
+            Analysis.status,
+            Analysis.text,
+            Analysis.completed_at,
+            Analysis.error,
+        )
+        .where(Analysis.video_id.in_(video_ids))
+        .order_by(Analysis.video_id, Analysis.id)
+    )
+    found: dict[int, list[Any]] = {}
+    for row in rows:
+        found.setdefault(row.video_id, []).append(row)
+    return found
+
+
+def _spent(session: Session, video_ids: Sequence[int]) -> dict[int, Spent]:
+    rows = session.execute(
+        select(
+            Prediction.analysis_id,
+            Prediction.provider_id,
+            Prediction.quoted_micros,
+            Prediction.charged_micros,
+        )
+        .join(Analysis, Analysis.id == Prediction.analysis_id)
+        .where(
+            Analysis.video_id.in_(video_ids),
+            Prediction.status != PredictionStatus.RELEASED,
+        )
+        .order_by(Prediction.id)
+    )
+    found: dict[int, Spent] = {}
+    for row in rows:
+        before = found.get(row.analysis_id, _NOTHING).charged_micros
+        found[row.analysis_id] = Spent(
+            prediction_id=row.provider_id,
+            quoted_micros=row.quoted_micros,
+            charged_micros=before
+            if row.charged_micros is None
+            else row.charged_micros + (before or 0),
+        )
+    return found
+
+
+def _video(
+    row: Any, uris: Sequence[str], analyses: Sequence[Any], spent: Mapping[int, Spent]
+) -> dict[str, Any]:
+    return {
+        "content_id": row.content_id,
+        "uris": list(uris),
+        "duration_seconds": _number(row.duration_seconds),
+        "size_bytes": row.size,
+        "container": row.container,
+        "video_codec": row.video_codec,
+        "audio_codec": row.audio_codec,
+        "width": row.width,
+        "height": row.height,
+        "fps": _number(row.fps),
+        "probe_error": row.probe_error,
+        "analyses": [_analysis(one, spent.get(one.id, _NOTHING)) for one in analyses],
+    }
+
+
+def _analysis(row: Any, spent: Spent) -> dict[str, Any]:
+    return {
+        "task": row.task.value,
+        "instructions": row.instructions,
+        "model": row.model,
+        "status": row.status.value,
+        "text": row.text,
+        "quoted_usd": _usd(spent.quoted_micros),
+        "charged_usd": _usd(spent.charged_micros),
+        "prediction_id": spent.prediction_id,
+        "completed_at": _time(row.completed_at),
+        "error": row.error,
+    }
+
+
+def _number(value: Decimal | None) -> float | None:
+    """Give a measurement as JSON writes numbers; a float keeps all of its six decimals."""
+    return None if value is None else float(value)
+
+
+def _usd(micros: int | None) -> str | None:
+    return None if micros is None else str(dollars(micros))
+
+
+def _time(value: datetime | None) -> str | None:
+    return None if value is None else value.isoformat()
+
+
+#: What some readers take for the end of a line, and some terminals for an order.
+_UNSEEN = re.compile("[\x7f-\x9f\u2028\u2029]")
+
+
+def write_jsonl(exported: Iterable[Mapping[str, Any]], out: TextIO) -> None:
+    """Write one JSON object a line, exactly as it is in the catalog."""
+    for video in exported:
+        line = json.dumps(video, ensure_ascii=False)
+        out.write(_UNSEEN.sub(lambda sign: f"\\u{ord(sign[0]):04x}", line) + "\n")
+
+
+COLUMNS = (
+    "content_id",
+    "uris",
+    "duration_seconds",
+    "size_bytes",
+    "container",
+    "video_codec",
+    "audio_codec",
+    "width",
+    "height",
+    "fps",
+    "probe_error",
+    "task",
+    "instructions",
+    "model",
+    "status",
+    "text",
+    "quoted_usd",
+    "charged_usd",
+    "prediction_id",
+    "completed_at",
+    "error",
+)
+
+
+def write_csv(exported: Iterable[Mapping[str, Any]], out: TextIO) -> None:
+    """Write a table: one row an analysis, and one row for a video that has none.
+
+    Several URIs stand in one cell, one a line. Titles, names and answers come from strangers, and a
+    spreadsheet takes a cell that begins with `= + - @` for a formula: such a cell gets an
+    apostrophe in front, and control characters are left out. JSON Lines keeps everything as it is.
+    """
+    writer = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    for video in exported:
+        of_video = {name: value for name, value in video.items() if name != "analyses"}
+        of_video["uris"] = "\n".join(video["uris"])
+        rows = [of_video | analysis for analysis in video["analyses"]] or [of_video]
+        for row in rows:
+            writer.writerow({name: _cell(value) for name, value in row.items()})
+
+
+_FORMULA = re.compile(r"\s*[=+\-@]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def _cell(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    shown = _CONTROL.sub("", value)
+    return f"'{shown}" if _FORMULA.match(shown) else shown

@@ -1,0 +1,205 @@
+"""Holding: set money aside for predictions, and make the intent to submit them durable.
+
+Both are called inside a transaction, which is what keeps a budget's limit and the account's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import exists, insert, literal, select, update
+from sqlalchemy.orm import Session
+
+from catalog import account, budgets
+from catalog.account import Limits
+from catalog.budget import Scopes, allocate, free_in_all
+from catalog.lifecycle import ENDED, LIVE
+from catalog.models import Analysis, LedgerEntry, Prediction
+from catalog.values import AnalysisStatus, LedgerKind, PredictionStatus
+
+_predictions: Any = Prediction.__table__
+_entries: Any = LedgerEntry.__table__
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pick:
+    """An analysis to be bought, at a quote in micro-dollars."""
+
+    analysis_id: int
+    quote_micros: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Held:
+    """A prediction whose money is set aside."""
+
+    prediction_id: int
+    analysis_id: int
+    token: str
+    quote_micros: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HoldResult:
+    """What became of a page of picks."""
+
+    held: tuple[Held, ...]
+    over_budget: tuple[Pick, ...]
+    #: Not startable any more: another process has them, or a failed attempt is not settled.
+    taken: tuple[Pick, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Purchase:
+    """On whose behalf, where and under which budgets predictions are held."""
+
+    #: Whose budget it counts against.
+    run_id: str
+    endpoint: str
+    price_list: str
+    scopes: Scopes
+    #: Which run looks after it, where that is another one.
+    owner_run_id: str | None = None
+
+
+def hold(
+    session: Session,
+    picks: Sequence[Pick],
+    purchase: Purchase,
+    *,
+    now: datetime,
+    new_token: Callable[[], str],
+) -> HoldResult:
+    """Set money aside for as many picks as every budget allows, in order."""
+    free = _startable(session, [pick.analysis_id for pick in picks])
+    startable = [pick for pick in picks if pick.analysis_id in free]
+    standings = budgets.lock(session, purchase.scopes)
+    allocation = allocate([pick.quote_micros for pick in startable], free_in_all(standings))
+    taken = [startable[position] for position in allocation.taken]
+    return HoldResult(
+        held=tuple(_insert(session, taken, purchase, now, new_token)),
+        over_budget=tuple(startable[position] for position in allocation.left),
+        taken=tuple(pick for pick in picks if pick.analysis_id not in free),
+    )
+
+
+def _startable(session: Session, analysis_ids: Sequence[int]) -> set[int]:
+    busy = exists().where(Prediction.analysis_id == Analysis.id, Prediction.status.in_(LIVE))
+    unsettled = exists().where(
+        Prediction.analysis_id == Analysis.id,
+        Prediction.status.in_(ENDED),
+        Prediction.settled_at.is_(None),
+    )
+    return set(
+        session.scalars(
+            select(Analysis.id)
+            .where(
+                Analysis.id.in_(analysis_ids),
+                Analysis.status.in_((AnalysisStatus.WANTED, AnalysisStatus.FAILED)),
+                ~busy,
+                ~unsettled,
+            )
+            .order_by(Analysis.id)
+            .with_for_update()
+        )
+    )
+
+
+def _insert(
+    session: Session,
+    picks: Sequence[Pick],
+    purchase: Purchase,
+    now: datetime,
+    new_token: Callable[[], str],
+) -> list[Held]:
+    if not picks:
+        return []
+    tokens = [new_token() for _ in picks]
+    inserted = session.execute(
+        insert(_predictions).returning(_predictions.c.token, _predictions.c.id),
+        [
+            {
+                "token": token,
+                "analysis_id": pick.analysis_id,
+                "run_id": purchase.run_id,
+                "owner_run_id": purchase.owner_run_id or purchase.run_id,
+                "endpoint": purchase.endpoint,
+                "status": PredictionStatus.HELD,
+                "quoted_micros": pick.quote_micros,
+                "price_list": purchase.price_list,
+                "budget_day": purchase.scopes.day,
+                "budget_month": purchase.scopes.month,
+                "held_at": now,
+            }
+            for pick, token in zip(picks, tokens, strict=True)
+        ],
+    )
+    ids: dict[str, int] = {row.token: row.id for row in inserted}
+    entries = {
+        "prediction_id": _predictions.c.id,
+        "kind": literal(LedgerKind.HOLD, _entries.c.kind.type),
+        "amount_micros": _predictions.c.quoted_micros,
+        "at": _predictions.c.held_at,
+        "price_list": _predictions.c.price_list,
+    }
+    held = select(*entries.values()).where(_predictions.c.id.in_(ids.values()))
+    session.execute(insert(_entries).from_select(list(entries), held.order_by(_predictions.c.id)))
+    budgets.commit(session, list(purchase.scopes), sum(pick.quote_micros for pick in picks))
+    session.execute(
+        update(Analysis)
+        .where(Analysis.id.in_([pick.analysis_id for pick in picks]))
+        .values(status=AnalysisStatus.PENDING, error=None)
+        .execution_options(synchronize_session=False)
+    )
+    return [
+        Held(
+            prediction_id=ids[token],
+            analysis_id=pick.analysis_id,
+            token=token,
+            quote_micros=pick.quote_micros,
+        )
+        for pick, token in zip(picks, tokens, strict=True)
+    ]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Intents:
+    """Which predictions may be sent now, and which never again."""
+
+    granted: frozenset[int]
+    #: Not held any more: another process released them.
+    gone: frozenset[int]
+
+
+def intend(
+    session: Session,
+    prediction_ids: Sequence[int],
+    endpoint: str,
+    limits: Limits,
+    *,
+    now: datetime,
+) -> Intents:
+    """Make the intent to submit durable, for as many as the account's limits allow now.
+
+    Only what is granted may be sent, once, after the transaction has been committed.
+    """
+    held = set(
+        session.scalars(
+            select(Prediction.id)
+            .where(Prediction.id.in_(prediction_ids), Prediction.status == PredictionStatus.HELD)
+            .with_for_update()
+        )
+    )
+    waiting = [prediction_id for prediction_id in prediction_ids if prediction_id in held]
+    granted = waiting[: account.take_starts(session, endpoint, len(waiting), limits, now=now)]
+    if granted:
+        session.execute(
+            update(Prediction)
+            .where(Prediction.id.in_(granted))
+            .values(status=PredictionStatus.SUBMITTING, submitted_at=now)
+            .execution_options(synchronize_session=False)
+        )
+    return Intents(granted=frozenset(granted), gone=frozenset(prediction_ids) - held)

@@ -1,0 +1,211 @@
+"""Where files were seen: what is to be looked at, what lies where, and why some cannot be used.
+
+What a source's listing changes is written by `catalog.scans`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, false, func, not_, or_, select, true, update
+from sqlalchemy.orm import Session
+
+from catalog.models import Location, Run, Video
+from catalog.sources import Scope, within_any
+from catalog.values import Listing, ProbeStatus
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unlooked:
+    """A location whose bytes are to be looked at."""
+
+    id: int
+    listing: Listing
+    #: Another living run has claimed it.
+    claimed: bool = False
+
+
+def unlooked(
+    session: Session, scopes: Sequence[Scope], *, after_uri: str, limit: int, run_id: str = ""
+) -> list[Unlooked]:
+    """Give the next locations, by URI, that were listed but not looked at.
+
+    Those that a living run other than `run_id` is looking at are among them, and say so.
+    """
+    rows = session.execute(
+        select(Location, func.coalesce(_is_claimed_beside(run_id), false()))
+        .where(
+            within_any(scopes),
+            Location.probe_status.is_(None),
+            Location.missing_since.is_(None),
+            Location.uri > after_uri,
+        )
+        .order_by(Location.uri)
+        .limit(limit)
+    )
+    return [Unlooked(id=row.id, listing=listing_of(row), claimed=claimed) for row, claimed in rows]
+
+
+def claim(session: Session, location_ids: Sequence[int], *, run_id: str) -> set[int]:
+    """Claim locations to be looked at by this run; gives those that it got.
+
+    A claim lasts until what was seen is written down, and no longer than its run: what a run that
+    ended or died had claimed is free again.
+    """
+    claimed = session.scalars(
+        update(Location)
+        .where(
+            Location.id.in_(location_ids),
+            Location.probe_status.is_(None),
+            or_(Location.claimed_by.is_(None), not_(_is_claimed_beside(run_id))),
+        )
+        .values(claimed_by=run_id)
+        .returning(Location.id)
+        .execution_options(synchronize_session=False)
+    )
+    return set(claimed)
+
+
+def unclaim(session: Session, location_ids: Sequence[int], *, run_id: str) -> None:
+    """Let others have what this run claimed and did not look at after all."""
+    session.execute(
+        update(Location)
+        .where(
+            Location.id.in_(location_ids),
+            Location.probe_status.is_(None),
+            Location.claimed_by == run_id,
+        )
+        .values(claimed_by=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _is_claimed_beside(run_id: str) -> ColumnElement[bool]:
+    """Whether a living run other than this one has claimed a location; null where none ever had."""
+    alive = select(Run.id).where(Run.finished_at.is_(None), Run.id != run_id)
+    return Location.claimed_by.in_(alive)
+
+
+def as_listed(session: Session, several: Sequence[Unlooked]) -> set[int]:
+    """Give those that have not been listed with other bytes since they were given to be looked at.
+
+    What was seen of the old bytes says nothing of the new ones.
+    """
+    session.flush()
+    rows = session.execute(
+        select(Location.id, Location.size, Location.mtime_ns, Location.etag).where(
+            Location.id.in_([one.id for one in several])
+        )
+    )
+    stand = {row.id: (row.size, row.mtime_ns, row.etag) for row in rows}
+    return {
+        one.id
+        for one in several
+        if stand.get(one.id) == (one.listing.size, one.listing.mtime_ns, one.listing.etag)
+    }
+
+
+def listing_of(row: Location) -> Listing:
+    """Give a location as the listing that it was recorded from."""
+    return Listing(
+        uri=row.uri,
+        name=row.name,
+        size=row.size,
+        mtime_ns=row.mtime_ns,
+        etag=row.etag,
+        version=row.version,
+        storage_class=row.storage_class,
+    )
+
+
+def places_to_read(session: Session, prefer: Mapping[int, str | None]) -> Mapping[int, Listing]:
+    """Give a present location of each video to send it from, where it has one.
+
+    `prefer` gives for each video the URI that is taken if it lies there, None for the first.
+    """
+    found: dict[int, Location] = {}
+    rows = session.scalars(
+        select(Location)
+        .where(Location.video_id.in_(prefer), Location.missing_since.is_(None))
+        .order_by(Location.uri)
+    )
+    for row in rows:
+        if row.video_id is not None and (
+            row.video_id not in found or row.uri == prefer[row.video_id]
+        ):
+            found[row.video_id] = row
+    return {video_id: listing_of(row) for video_id, row in found.items()}
+
+
+def record_problem(
+    session: Session, location_id: int, *, status: ProbeStatus, problem: str
+) -> None:
+    """Write down why a location's bytes could not become a video."""
+    session.execute(
+        update(Location)
+        .where(Location.id == location_id)
+        .values(probe_status=status, problem=problem, video_id=None, claimed_by=None)
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """A location as it lies in a source now."""
+
+    uri: str
+    name: str
+    size: int
+    #: None when its bytes could not be read.
+    video_id: int | None
+    #: None when it was not looked at yet.
+    status: ProbeStatus | None
+    #: Why it cannot be analysed; None if it can.
+    reason: str | None
+
+
+def duplicates(session: Session, scopes: Sequence[Scope]) -> int:
+    """Count the places in the sources whose video lies in another of them, too, but for one."""
+    places = func.count(Location.video_id)
+    return session.execute(
+        select(places - func.count(Location.video_id.distinct())).where(
+            within_any(scopes), Location.missing_since.is_(None)
+        )
+    ).scalar_one()
+
+
+def present(
+    session: Session, scopes: Sequence[Scope], *, troubled: bool = False
+) -> Iterator[Place]:
+    """Stream what lies in the sources now, by URI; `troubled` alone if only that is asked for."""
+    wanted = Location.probe_status != ProbeStatus.OK if troubled else true()
+    rows = session.execute(
+        select(
+            Location.uri,
+            Location.name,
+            Location.size,
+            Location.video_id,
+            Location.probe_status,
+            func.coalesce(Location.problem, Video.probe_error),
+        )
+        .join(Video, Video.id == Location.video_id, isouter=True)
+        .where(within_any(scopes), Location.missing_since.is_(None), wanted)
+        .order_by(Location.uri)
+        .execution_options(yield_per=1000)
+    )
+    for uri, name, size, video_id, status, reason in rows:
+        yield Place(uri=uri, name=name, size=size, video_id=video_id, status=status, reason=reason)
+
+
+def uris_of(session: Session, video_ids: Sequence[int]) -> Mapping[int, list[str]]:
+    """Give the URIs where each video lies now, sorted."""
+    found: dict[int, list[str]] = {video_id: [] for video_id in video_ids}
+    rows = session.execute(
+        select(Location.video_id, Location.uri)
+        .where(Location.video_id.in_(video_ids), Location.missing_since.is_(None))
+        .order_by(Location.uri)
+    )
+    for video_id, uri in rows:
+        if video_id is not None:
+            found[video_id].append(uri)
+    return found

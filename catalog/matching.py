@@ -1,0 +1,180 @@
+"""Which listed prediction is which uncertain submission. Pure rules.
+
+A wrong match puts a wrong answer into the catalog, a wrong "never accepted" pays twice; both are
+worse than waiting, so each needs proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from catalog.tokens import token_of
+from catalog.values import ListedPrediction
+
+#: How far the provider's clock may differ from ours.
+_SKEW = timedelta(minutes=5)
+
+#: The provider lists the last 7 days; a little less, so that nothing is missed at the edge.
+LIST_KEEPS = timedelta(days=6, hours=23)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lost:
+    """A submission whose answer never came."""
+
+    prediction_id: int
+    token: str
+    #: When the intent became durable: it was not sent before.
+    submitted_at: datetime
+    #: When its outcome became unknown: it was not sent after.
+    lost_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Adopt:
+    """The submission was accepted under this id."""
+
+    prediction_id: int
+    provider_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NeverAccepted:
+    """The submission did not arrive; its money is free."""
+
+    prediction_id: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StillUncertain:
+    """It cannot be told yet; the reason says what would tell."""
+
+    prediction_id: int
+    reason: str
+
+
+Verdict = Adopt | NeverAccepted | StillUncertain
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    """What the provider's list says, and what is known about it."""
+
+    listed: Sequence[ListedPrediction]
+    #: Token by provider id of the listed predictions that the catalog has, seen after the list.
+    known: Mapping[str, str]
+    #: Every submission without an answer, seen after the list; those being sent included.
+    unanswered: Sequence[Lost]
+    #: Whether the list was read to its end over the whole time in question.
+    complete: bool
+    #: Nobody but this catalog uses the account (a setting): a stray row can only be ours.
+    exclusive: bool
+    #: When those were submitted that the catalog knew before the list was read, and that are not
+    #: in it: it lags behind.
+    missing: Sequence[datetime] = ()
+
+
+def judge(
+    lost: Sequence[Lost], evidence: Evidence, *, settle_delay: timedelta, now: datetime
+) -> list[Verdict]:
+    """Decide about each lost submission.
+
+    1. A row whose input URL carries the token is it.
+    2. If no row could be it once `settle_delay` has passed since its answer was lost, it never
+       arrived. That a list shows within this time whatever was accepted is the one assumption; a
+       list that is seen to be later than that, because it lacks what we know of, proves nothing.
+    3. A single row that could be it, and could be no other submission, is it if the account is
+       ours alone.
+    """
+    by_token = {
+        token: row.provider_id
+        for row in evidence.listed
+        if row.provider_id not in evidence.known
+        and row.video_url is not None
+        and (token := token_of(row.video_url))
+    }
+    strays = _strays(evidence)
+    rivals = [
+        one
+        for one in {one.prediction_id: one for one in (*lost, *evidence.unanswered)}.values()
+        if one.token not in by_token
+    ]
+    return [
+        Adopt(prediction_id=one.prediction_id, provider_id=by_token[one.token])
+        if one.token in by_token
+        else _without_token(one, rivals, strays, evidence, settle_delay=settle_delay, now=now)
+        for one in lost
+    ]
+
+
+def _strays(evidence: Evidence) -> list[ListedPrediction]:
+    """Give the rows that are nobody's for certain.
+
+    A row with another token is somebody's. A row with a URL but no token is a stranger's only if
+    the list is seen to keep our tokens, every one of them; a provider may rewrite what it was sent.
+    """
+    ours = [
+        token_of(row.video_url) == evidence.known[row.provider_id]
+        for row in evidence.listed
+        if row.video_url is not None and row.provider_id in evidence.known
+    ]
+    keeps_tokens = bool(ours) and all(ours)
+    return [
+        row
+        for row in evidence.listed
+        if row.provider_id not in evidence.known
+        and (row.video_url is None or (token_of(row.video_url) is None and not keeps_tokens))
+    ]
+
+
+def _without_token(
+    submission: Lost,
+    rivals: Sequence[Lost],
+    strays: Sequence[ListedPrediction],
+    evidence: Evidence,
+    *,
+    settle_delay: timedelta,
+    now: datetime,
+) -> Verdict:
+    unready = _not_ready(submission, evidence, settle_delay=settle_delay, now=now)
+    if unready is not None:
+        return _wait(submission, unready)
+    candidates = [row for row in strays if _could_be(row, submission)]
+    if not candidates:
+        return NeverAccepted(prediction_id=submission.prediction_id)
+    if not evidence.exclusive:
+        return _wait(
+            submission, f"{len(candidates)} listed predictions without a known input could be it"
+        )
+    row = candidates[0]
+    if len(candidates) == 1 and [one for one in rivals if _could_be(row, one)] == [submission]:
+        return Adopt(prediction_id=submission.prediction_id, provider_id=row.provider_id)
+    return _wait(submission, f"{len(candidates)} listed predictions could be it or another one")
+
+
+def _not_ready(
+    submission: Lost, evidence: Evidence, *, settle_delay: timedelta, now: datetime
+) -> str | None:
+    """Say why the list proves nothing about a submission that is not in it; None if it does."""
+    if not evidence.complete:
+        return "the provider's list could not be read to its end"
+    if now - submission.submitted_at > LIST_KEEPS:
+        return "it is older than the provider's list; a person has to decide"
+    if now - submission.lost_at < settle_delay:
+        return "it may still appear in the provider's list"
+    if any(at <= max(submission.lost_at, now - settle_delay) for at in evidence.missing):
+        return "the provider's list lags: it lacks others that were certainly accepted"
+    return None
+
+
+def _could_be(row: ListedPrediction, submission: Lost) -> bool:
+    """Whether a row began within the time in which the submission may have been sent."""
+    return row.created_at is None or (
+        submission.submitted_at - _SKEW <= row.created_at <= submission.lost_at + _SKEW
+    )
+
+
+def _wait(submission: Lost, reason: str) -> StillUncertain:
+    return StillUncertain(prediction_id=submission.prediction_id, reason=reason)

@@ -1,0 +1,295 @@
+"""The plain values that reelcat thinks in.
+
+Frozen records and enums, without behaviour beyond reading themselves. Anything here can be made in
+a test in one line; nothing here opens a file, a socket or a database.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+
+class Task(enum.StrEnum):
+    """The provider's analysis types."""
+
+    GENERAL = "general"
+    SUMMARY = "summary"
+    ANALYSIS = "analysis"
+    COUNTING = "counting"
+    SCENE_DESCRIPTION = "scene_description"
+
+
+DEFAULT_TASKS = (Task.SUMMARY, Task.SCENE_DESCRIPTION)
+
+
+class SourceKind(enum.StrEnum):
+    """What a source is, and so which store lists it."""
+
+    FOLDER = "folder"
+    FILE = "file"
+    BUCKET = "bucket"
+    MANIFEST = "manifest"
+
+
+class ProbeStatus(enum.StrEnum):
+    """What probing found. Only `ok` can be analysed; none of the others ends a run."""
+
+    OK = "ok"
+    NO_VIDEO = "no_video"  # opens, but holds no moving picture (audio, cover art, a still)
+    TRUNCATED = "truncated"  # the header promises more than the file holds
+    UNREADABLE = "unreadable"  # no demuxer makes sense of it, or it cannot be opened
+    ENCRYPTED = "encrypted"
+    ARCHIVED = "archived"  # an S3 storage class that must be restored first
+    DEFERRED = "deferred"  # still being written; looked at again next time
+    TOO_LARGE = "too_large"  # a picture too large to decode safely
+    ENGINE_ERROR = "engine_error"  # the probing engine itself failed; tried again next time
+
+
+class DurationSource(enum.StrEnum):
+    """Where a duration was read; a header only claims it."""
+
+    HEADER = "header"
+    TAIL = "tail"  # the last seconds were read
+    SCAN = "scan"  # every packet was read
+    NONE = "none"
+
+
+class AnalysisStatus(enum.StrEnum):
+    """How far one thing that should be known has come."""
+
+    WANTED = "wanted"  # to be had; no live prediction
+    PENDING = "pending"  # a live prediction works on it
+    UNCERTAIN = "uncertain"  # a submission's answer was lost; waits for reconcile
+    COMPLETED = "completed"
+    FAILED = "failed"  # not tried again unless asked
+
+
+class PredictionStatus(enum.StrEnum):
+    """The life of one paid attempt; `catalog.lifecycle` says which moves are legal."""
+
+    HELD = "held"  # money is set aside, nothing was sent
+    SUBMITTING = "submitting"  # the intent is durable; the POST may be on its way
+    UNCERTAIN = "uncertain"  # the POST's outcome is unknown; counts as spent
+    RUNNING = "running"  # accepted; the provider works on it
+    COMPLETED = "completed"  # the answer is in the catalog
+    FAILED = "failed"  # accepted, then ended without an answer
+    EXPIRED = "expired"  # the provider forgot it before it was collected
+    RELEASED = "released"  # never accepted; the money is free again
+
+
+class LedgerKind(enum.StrEnum):
+    """Why committed money changed. Amounts are signed micro-dollars of that change."""
+
+    HOLD = "hold"  # + the quote, before the POST
+    RELEASE = "release"  # - the hold
+    CHARGE = "charge"  # + what was paid
+    REFUND = "refund"  # - what the provider gave back
+    ADJUSTMENT = "adjustment"  # +/- bill minus what had been booked as charged
+
+
+class Order(enum.StrEnum):
+    """In which order videos are analysed, and so which ones a budget reaches."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    SHORTEST = "shortest"
+    LONGEST = "longest"
+    PATH = "path"
+
+
+class RunStatus(enum.StrEnum):
+    """How a run ended, as `--json` says it."""
+
+    COMPLETED = "completed"
+    COMPLETED_WITH_FAILURES = "completed_with_failures"
+    BUDGET_REACHED = "budget_reached"
+    ACCOUNT_STOPPED = "account_stopped"
+    INTERRUPTED = "interrupted"
+
+
+class Listing(NamedTuple):
+    """One file as a source lists it, before anything of it is read.
+
+    A tuple, because a million of them are made to find that nothing has changed.
+    """
+
+    uri: str
+    #: Name for people and for globs: the path below the source, `/`-separated.
+    name: str
+    size: int
+    #: Modification time in nanoseconds since the epoch (S3: LastModified).
+    mtime_ns: int
+    #: Opaque; None for local files.
+    etag: str | None = None
+    version: str | None = None
+    #: S3 storage class; None where there is none.
+    storage_class: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListingProblem:
+    """A part of a source that could not be listed. What lies below it is not called missing."""
+
+    uri: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Probe:
+    """What a video's bytes say of themselves. None means unknown, never zero."""
+
+    status: ProbeStatus
+    #: One clear sentence when the status is not ok.
+    error: str | None = None
+    #: Name and version of the engine that spoke, e.g. `pyav 18.1.0 (libavformat 62.3.100)`.
+    engine: str
+    container: str | None = None
+    #: Larger of container and stream durations.
+    duration_seconds: Decimal | None = None
+    duration_source: DurationSource = DurationSource.NONE
+    video_codec: str | None = None
+    audio_codec: str | None = None
+    #: As displayed, after rotation.
+    width: int | None = None
+    height: int | None = None
+    #: Clockwise degrees, one of 0, 90, 180, 270.
+    rotation: int | None = None
+    fps: Decimal | None = None
+    has_audio: bool | None = None
+    #: UTC.
+    recorded_at: datetime | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inspection:
+    """One look at a location: which content lies there and what it measures."""
+
+    #: None when the bytes could not be read at all.
+    content_id: str | None
+    size: int
+    probe: Probe
+    #: Bytes read from the store for it.
+    bytes_read: int
+    #: Requests sent to the store for it (0 for local files).
+    requests: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accepted:
+    """The provider took the submission; it will be billed."""
+
+    provider_id: str
+
+
+class RefusalKind(enum.StrEnum):
+    """What a refusal means for the rest of the run."""
+
+    ITEM = "item"  # this request is wrong; the next one may be fine
+    PACE = "pace"  # 429, 503: the same request later, with a new intent
+    ACCOUNT = "account"  # key, permission or credit: stop submitting
+    NOT_SENT = "not_sent"  # no connection was made
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refused:
+    """Certainly not accepted, so nothing is owed."""
+
+    kind: RefusalKind
+    reason: str
+    status_code: int | None = None
+    retry_after_seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Uncertain:
+    """The request may have been accepted: the money stays held and nothing is sent again."""
+
+    reason: str
+
+
+SubmitOutcome = Accepted | Refused | Uncertain
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pending:
+    """Not finished, or no usable answer to the poll; look again later."""
+
+    #: Set when the answer was not an ordinary `created` or `processing`.
+    trouble: str | None = None
+    retry_after_seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Completed:
+    """The answer."""
+
+    text: str
+    #: The outputs as JSON text, as they came.
+    raw: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failed:
+    """Ended without an answer. Whether it is billed, billing says."""
+
+    reason: str
+    #: The provider's task code; None if it gave none.
+    code: int | None = None
+    retryable: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gone:
+    """The provider does not know the id (404): too new to be seen, or forgotten."""
+
+
+#: What ends the polling of a prediction.
+Ended = Completed | Failed | Gone
+PollOutcome = Pending | Ended
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListedPrediction:
+    """One row of the account's history; may be somebody else's."""
+
+    provider_id: str
+    status: str
+    created_at: datetime | None
+    #: The input video URL if the list echoes inputs, else None. May be signed: never stored.
+    video_url: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BillingRow:
+    """One line of the provider's bill for one prediction."""
+
+    uuid: str
+    provider_id: str
+    #: `deduct` or `refund`.
+    kind: str
+    #: Never negative: `kind` says the direction. None when the provider's unit cannot be told,
+    #: which is neither zero nor the absence of a charge.
+    amount_micros: int | None
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UploadTicket:
+    """Permission to PUT one file, and where the provider will read it."""
+
+    put_url: str = field(repr=False)
+    headers: dict[str, str] = field(repr=False)
+    download_url: str = field(repr=False)
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProviderQuote:
+    """What the provider itself would charge."""
+
+    price_micros: int
