@@ -1,0 +1,22 @@
+"""${message}.
+
+Rules: ordered ids (0002, 0003, …). Never edit a released one. Works on SQLite and PostgreSQL, on
+a catalog with rows in it, and back again. Raise `catalog.version.HEAD` with it.
+"""
+
+${imports if imports else ""}
+import sqlalchemy as sa
+from alembic import op
+
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    ${upgrades if upgrades else "pass"}
+
+
+def downgrade() -> None:
+    ${downgrades if downgrades else "pass"}
