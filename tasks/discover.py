@@ -1,0 +1,175 @@
+"""Discover: list a source, compare with the catalog, write down what is new, changed or gone."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+
+from catalog import scans, sightings, sources
+from catalog.errors import SourceError
+from catalog.scans import Change
+from catalog.sightings import Seen
+from catalog.snapshot import Snapshot
+from catalog.sources import Scope
+from catalog.values import Listing, ListingProblem
+from tasks.selection import Selection
+from tasks.services import Services
+from tasks.storage.source import Source
+from tasks.tally import Tally, Trouble
+
+#: Locations that are compared and written at once.
+PAGE = 1000
+
+Page = list[Listing | ListingProblem]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Discovered:
+    """A source that was listed, wholly or in part."""
+
+    source: Source
+    scope: Scope
+
+
+async def discover(
+    source: Source, selection: Selection, services: Services, tally: Tally
+) -> Discovered | None:
+    """List a source into the catalog; None if nothing of it could be listed.
+
+    A source that fails is a failure of the run, in one sentence; nothing in it is called missing.
+    """
+    scope = await services.writer.apply(partial(sources.register, uri=source.uri, kind=source.kind))
+    scan = _Scan(scope=scope, selection=selection, services=services, began=services.clock())
+    try:
+        pages = _pages(services.stores.lister(source).list())
+        while page := await asyncio.to_thread(scan.look, pages):
+            await _record(page, scan, tally)
+    except SourceError as error:
+        tally.failures.append(Trouble(what=source.label, reason=error.reason, kind="source"))
+        await _remember_scan(scope, services, error.reason)
+        return None
+    missing = await _mark_missing(scan)
+    tally.videos.missing += missing
+    if missing and not scan.listed:
+        tally.notices.append(
+            f"{source.label} is empty, and all {missing} files that were known there are marked "
+            "missing; is it mounted?"
+        )
+    tally.failures.extend(
+        Trouble(what=problem.uri, reason=problem.reason, kind="folder") for problem in scan.problems
+    )
+    await _remember_scan(scope, services, _summary(scan.problems))
+    return Discovered(source=source, scope=scope)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Compared:
+    """A page of a listing, held against the catalog."""
+
+    #: How many of it the run is about, and how many of those are as they were.
+    meant: int
+    unchanged: int
+    #: What is to be written: what the run is about, and what it is not.
+    different: Sequence[Listing]
+    others: Sequence[Listing]
+
+
+@dataclass(kw_only=True, slots=True)
+class _Scan:
+    """One listing of a source, as far as it has come."""
+
+    scope: Scope
+    selection: Selection
+    services: Services
+    began: datetime
+    listed: int = 0
+    problems: list[ListingProblem] = field(default_factory=list)
+    seen: Seen = field(default_factory=Seen)
+
+    def look(self, pages: Iterator[Page]) -> _Compared | None:
+        """List the next page and compare it; None when there is none."""
+        page = next(pages, None)
+        if page is None:
+            return None
+        listings = [one for one in page if type(one) is Listing]
+        if len(listings) < len(page):
+            self.problems.extend(one for one in page if type(one) is ListingProblem)
+        self.listed += len(listings)
+        meant, others = self.selection.divide(listings)
+        with self.services.catalog.read() as session:
+            # Read after the files were seen: whoever begins to scan later has to see them again.
+            snapshot = Snapshot.of(session)
+            keep = sightings.others_scan(snapshot)
+            different, left = (
+                group
+                if keep or not group
+                else sightings.differing(snapshot, self.scope, group, self.seen)
+                for group in (meant, others)
+            )
+        return _Compared(
+            meant=len(meant),
+            unchanged=len(meant) - len(different),
+            different=different,
+            others=left,
+        )
+
+    def vanished(self) -> list[int]:
+        """Give the locations that were not seen."""
+        with self.services.catalog.read() as session:
+            return sightings.unseen(
+                Snapshot.of(session),
+                self.scope,
+                self.seen,
+                scan_began=self.began,
+                unlisted=[problem.uri for problem in self.problems],
+            )
+
+
+def _pages(listed: Iterator[Listing | ListingProblem]) -> Iterator[Page]:
+    while page := list(itertools.islice(listed, PAGE)):
+        yield page
+
+
+async def _record(page: _Compared, scan: _Scan, tally: Tally) -> None:
+    """Write down what differs, and count of a page what the run is about."""
+    tally.videos.found += page.meant
+    tally.videos.unchanged += page.unchanged
+    for group in (page.different, page.others):
+        if not group:
+            continue
+        counts = await scan.services.writer.apply(
+            partial(scans.record_page, scope=scan.scope, page=group, now=scan.services.clock())
+        )
+        if group is page.different:
+            tally.videos.new += counts[Change.NEW]
+            tally.videos.changed += counts[Change.CHANGED]
+            tally.videos.unchanged += counts[Change.UNCHANGED]
+
+
+async def _mark_missing(scan: _Scan) -> int:
+    vanished = await asyncio.to_thread(scan.vanished)
+    return await scan.services.writer.apply(
+        partial(
+            scans.mark_missing,
+            location_ids=vanished,
+            scan_began=scan.began,
+            now=scan.services.clock(),
+        )
+    )
+
+
+async def _remember_scan(scope: Scope, services: Services, problem: str | None) -> None:
+    await services.writer.apply(
+        partial(sources.record_scan, scope=scope, now=services.clock(), problem=problem)
+    )
+
+
+def _summary(problems: Sequence[ListingProblem]) -> str | None:
+    if not problems:
+        return None
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{problems[0].uri}: {problems[0].reason}{more}"

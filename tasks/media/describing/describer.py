@@ -1,0 +1,86 @@
+"""Describes videos, and measures each only once for several tasks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from concurrent.futures import Future
+
+from catalog.values import Task
+from tasks.media.describing.answers import word
+from tasks.media.describing.measuring import measure
+from tasks.media.describing.signals import Signals
+
+
+def describe(
+    path: str, task: Task, instructions: str | None, *, deadline: float | None = None
+) -> str:
+    """Say in English what can be measured of the video at `path`.
+
+    Blocks while it decodes (without the GIL); call it in a thread. `deadline` is an instant of
+    `time.monotonic()` at which measuring stops with what there is.
+
+    Raises:
+        NotDescribable: There is no moving picture in it, or none that can be decoded.
+    """
+    return word(measure(path, deadline=deadline), task, instructions)
+
+
+class Describer:
+    """Describes videos and remembers the last few measurements.
+
+    Thread-safe. Whoever asks for a video that is being measured waits for that measurement instead
+    of starting another. A measurement that failed, or met its deadline, is not remembered.
+
+    Args:
+        remembered: How many measurements are kept; one takes a few kilobytes.
+    """
+
+    def __init__(self, *, remembered: int = 64) -> None:
+        self._remembered = remembered
+        self._lock = threading.Lock()
+        self._measurements: OrderedDict[str, Future[Signals]] = OrderedDict()
+
+    def describe(
+        self,
+        identity: str,
+        path: str,
+        task: Task,
+        instructions: str | None,
+        *,
+        deadline: float | None = None,
+    ) -> str:
+        """As the function of that name; `identity` says which videos are the same bytes."""
+        return word(self.measure(identity, path, deadline=deadline), task, instructions)
+
+    def measure(self, identity: str, path: str, *, deadline: float | None = None) -> Signals:
+        """The signals of a video, measured now or before."""
+        with self._lock:
+            known = self._measurements.get(identity)
+            mine: Future[Signals] = known or Future()
+            self._measurements[identity] = mine
+            self._measurements.move_to_end(identity)
+            if len(self._measurements) > self._remembered:
+                self._measurements.popitem(last=False)
+        if known is None:
+            self._run(identity, mine, path, deadline)
+        return mine.result()
+
+    def _run(
+        self, identity: str, measurement: Future[Signals], path: str, deadline: float | None
+    ) -> None:
+        try:
+            signals = measure(path, deadline=deadline)
+        except BaseException as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
+            self._forget(identity, measurement)
+            measurement.set_exception(error)
+            return
+        if deadline is not None and time.monotonic() >= deadline:
+            self._forget(identity, measurement)
+        measurement.set_result(signals)
+
+    def _forget(self, identity: str, measurement: Future[Signals]) -> None:
+        with self._lock:
+            if self._measurements.get(identity) is measurement:
+                del self._measurements[identity]

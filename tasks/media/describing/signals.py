@@ -1,0 +1,171 @@
+"""What can be measured of a video, as plain values.
+
+Times are seconds from the first picture. Nothing here reads a file or knows English; `measuring`
+makes these records and `answers` words them.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from catalog.errors import ReelcatError
+
+
+class NotDescribable(ReelcatError):
+    """Nothing can be measured: no moving picture, or none that can be decoded."""
+
+
+class Place(enum.StrEnum):
+    """Where in the picture most of the movement lies, as displayed."""
+
+    UPPER_LEFT = "the upper left"
+    UPPER = "the upper third"
+    UPPER_RIGHT = "the upper right"
+    LEFT = "the left third"
+    CENTRE = "the centre"
+    RIGHT = "the right third"
+    LOWER_LEFT = "the lower left"
+    LOWER = "the lower third"
+    LOWER_RIGHT = "the lower right"
+
+
+class Bars(enum.StrEnum):
+    """Black borders that stay for the whole video."""
+
+    LETTERBOX = "at the top and bottom"
+    PILLARBOX = "on the left and right"
+
+
+class Reading(enum.Enum):
+    """How densely the pictures were decoded."""
+
+    EVERY_FRAME = "every frame"
+    KEYFRAMES = "keyframes"  # cuts are estimates, short spans may be missed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Span:
+    """A stretch of time."""
+
+    start_seconds: float
+    end_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return self.end_seconds - self.start_seconds
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ColourShare:
+    """How much of the picture one colour covers."""
+
+    name: str
+    #: 0 to 1 of the picture, averaged over time.
+    share: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shot:
+    """The stretch between two cuts."""
+
+    span: Span
+    #: Mean luma, 0 (black) to 1 (white).
+    brightness: float
+    #: Distance between the darkest and the brightest tenth of the picture, 0 to 1.
+    contrast: float
+    #: ffmpeg's SATAVG: 0 is black and white, 30 is vivid.
+    saturation: float
+    #: Largest first; only what covers a visible part.
+    colours: tuple[ColourShare, ...]
+    #: Share of the picture that changes within half a second, 0 to 1; None if too short to tell.
+    movement: float | None
+    #: None when the movement is spread out or there is none.
+    movement_place: Place | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sound:
+    """The first sound track."""
+
+    tracks: int
+    channels: int
+    #: Integrated loudness; None when it could not be measured.
+    loudness_lufs: float | None
+    #: Loudness range in LU; None as above.
+    range_lu: float | None
+    loudest_at_seconds: float | None
+    silences: tuple[Span, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chapter:
+    """A chapter mark; the title is empty where the file has none."""
+
+    start_seconds: float
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SubtitleLine:
+    """One line of embedded text."""
+
+    start_seconds: float
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Texts:
+    """What the container says in words: claims of whoever wrote the file."""
+
+    title: str | None = None
+    comment: str | None = None
+    #: Date and time of recording as the file claims it, `YYYY-MM-DD`.
+    recorded_on: str | None = None
+    #: Camera make and model.
+    device: str | None = None
+    chapters: tuple[Chapter, ...] = ()
+    subtitle_tracks: int = 0
+    #: The first text track within the window.
+    subtitle_lines: tuple[SubtitleLine, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Damage:
+    """What kept the video from being read as a whole."""
+
+    #: Packets that could not be decoded.
+    lost_packets: int = 0
+    #: The header promises this much more than there is; None if it does not.
+    missing_seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Signals:
+    """Everything measured of one video."""
+
+    #: What the header says, else what was read to the end; None if neither.
+    duration_seconds: float | None
+    #: How much of the picture, from the start, was looked at.
+    window_seconds: float
+    #: Whether the file was read to its end.
+    read_to_end: bool
+    reading: Reading
+    #: As displayed, after rotation.
+    width: int
+    height: int
+    #: Clockwise degrees that players turn the stored picture by: 0, 90, 180 or 270.
+    rotation: int
+    #: Never empty.
+    shots: tuple[Shot, ...]
+    black: tuple[Span, ...]
+    frozen: tuple[Span, ...]
+    #: Stretches in which something moves, whatever it is.
+    activity: tuple[Span, ...]
+    bars: Bars | None
+    #: None when there is no sound track.
+    sound: Sound | None
+    texts: Texts
+    #: None when all could be read.
+    damage: Damage | None

@@ -1,0 +1,78 @@
+"""Poll: look at one prediction until it has ended, no more often than is useful."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from catalog.values import Ended, Gone, Pending
+from tasks.services import Services
+from tasks.wavespeed.polling import PollSchedule, ServiceTimes
+from tasks.wavespeed.unseen import Unseen
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Poller:
+    """How predictions of one run are looked at; what they took teaches the next ones."""
+
+    services: Services
+    schedule: PollSchedule
+    times: ServiceTimes
+    unseen: Unseen
+    rng: random.Random
+
+    def likely_ended(self) -> int:
+        """How many of those that are followed have probably ended, and were not seen since."""
+        return self.unseen.likely(at=self._seconds())
+
+    def _seconds(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def follow(
+        self,
+        provider_id: str,
+        *,
+        accepted_at: datetime,
+        expires_at: datetime | None,
+    ) -> Ended | None:
+        """Wait for the end of a prediction; None if it did not come in time.
+
+        Gone only when the provider has certainly forgotten it.
+
+        Raises:
+            AccountStopped: if the key is refused.
+        """
+        clock = self.services.clock
+        age = (clock() - accepted_at).total_seconds()
+        last_unfinished = max(age, 0.0)
+        wait = max(0.0, self.schedule.first_look_seconds(self.times) - age)
+        patience = clock() + self.services.provider.patience
+        troubles = 0
+        while True:
+            await asyncio.sleep(wait)
+            outcome = await self.services.provider.client.poll(provider_id)
+            now = clock()
+            age = (now - accepted_at).total_seconds()
+            if isinstance(outcome, Gone):
+                if expires_at is not None and now >= expires_at:
+                    return outcome
+                outcome = Pending(trouble="the provider does not know it yet")
+            if not isinstance(outcome, Pending):
+                ended = self.times.saw(
+                    unfinished_at_seconds=last_unfinished, finished_at_seconds=age
+                )
+                self.unseen.saw(unnoticed_seconds=age - ended, at=self._seconds())
+                return outcome
+            last_unfinished = age
+            troubles = troubles + 1 if outcome.trouble else 0
+            wait = self.schedule.next_look_seconds(
+                age_seconds=age,
+                times=self.times,
+                troubles=troubles,
+                retry_after_seconds=outcome.retry_after_seconds,
+                jitter=self.rng.random(),
+            )
+            if now + timedelta(seconds=wait) > patience:
+                return None

@@ -1,0 +1,231 @@
+"""Lists of files: what each line names, and a lister that looks at each.
+
+`list.txt` has one location a line, `list.csv` a column named uri, url or path, `list.jsonl` one
+string or one object with such a key a line. Blank lines and lines that begin with `#` are passed
+over. Local paths are meant relative to the list's own folder.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import json
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+from urllib.parse import unquote, urlsplit
+
+from catalog.errors import SourceError
+from catalog.values import Listing, ListingProblem
+from tasks.storage.errors import StoreError
+from tasks.storage.source import absolute
+from tasks.storage.uris import (
+    displayed,
+    file_uri,
+    holds_a_secret,
+    path_of,
+    scheme_of,
+    split_s3,
+    web_uri,
+)
+
+_COLUMNS = ("uri", "url", "path")
+
+#: Looks in flight at once: each is one round trip to a disk, a bucket or a web server.
+_LOOKS = 16
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """A line that names a file."""
+
+    line: int
+    uri: str
+    #: For people and globs.
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fault:
+    """A line that names none."""
+
+    line: int
+    reason: str
+
+
+class ManifestLister:
+    """Every file that a manifest names, whatever it is called."""
+
+    def __init__(self, uri: str, look: Callable[[str], Listing | None]) -> None:
+        self._uri = uri
+        self._look = look
+
+    def list(self) -> Iterator[Listing | ListingProblem]:
+        """Yield the files in the order of the lines; a line that leads nowhere is a problem."""
+        path = path_of(self._uri)
+        waiting: deque[Future[Listing | ListingProblem]] = deque()
+        with ThreadPoolExecutor(_LOOKS, thread_name_prefix="look") as pool:
+            try:
+                for entry in read_manifest(path):
+                    waiting.append(pool.submit(self._follow, entry))
+                    if len(waiting) > 2 * _LOOKS:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def _follow(self, entry: Entry | Fault) -> Listing | ListingProblem:
+        if isinstance(entry, Fault):
+            return ListingProblem(uri=self._uri, reason=f"line {entry.line}: {entry.reason}")
+        try:
+            found = self._look(entry.uri)
+        except StoreError as error:
+            return ListingProblem(uri=entry.uri, reason=f"line {entry.line}: {error.reason}")
+        if found is None:
+            return ListingProblem(uri=entry.uri, reason=f"line {entry.line}: there is no such file")
+        return found._replace(name=entry.name)
+
+
+def read_manifest(path: Path) -> Iterator[Entry | Fault]:
+    """Yield what each line names, as the file is read.
+
+    Raises:
+        SourceError: the list cannot be read, or a .csv has no column that could be meant.
+    """
+    label = f"@{displayed(path)}"
+    try:
+        with path.open(encoding=_encoding(path), errors="surrogateescape", newline="") as file:
+            for line, text in _values(file, path.suffix.lower(), label):
+                if isinstance(text, Fault):
+                    yield text
+                else:
+                    yield resolve(text, line=line, folder=path.parent)
+    except OSError as error:
+        raise SourceError(label, f"the list cannot be read ({error.strerror}).") from error
+    except UnicodeError as error:
+        raise SourceError(label, "the list is not text; save it as UTF-8.") from error
+
+
+def resolve(text: str, *, line: int, folder: Path) -> Entry | Fault:
+    """Say which file a value names.
+
+    >>> resolve("a b.mp4", line=1, folder=Path("/films"))
+    Entry(line=1, uri='file:///films/a%20b.mp4', name='a b.mp4')
+    >>> resolve("gs://bucket/a.mp4", line=2, folder=Path("/films"))
+    Fault(line=2, reason='gs:// is not known; name a path, file://, s3:// or http(s)://')
+    """
+    match scheme_of(text):
+        case None:
+            return _local_entry(text, line=line, folder=folder)
+        case "file":
+            return _local_entry(str(path_of(text)), line=line, folder=folder)
+        case "s3":
+            bucket, key = split_s3(text)
+            if not bucket or not key or key.endswith("/"):
+                return Fault(line=line, reason="s3:// needs a bucket and the key of one object")
+            return Entry(line=line, uri=f"s3://{bucket}/{key}", name=f"{bucket}/{key}")
+        case "http" | "https":
+            return _web_entry(text, line=line)
+        case scheme:
+            reason = f"{scheme}:// is not known; name a path, file://, s3:// or http(s)://"
+            return Fault(line=line, reason=reason)
+
+
+def _local_entry(text: str, *, line: int, folder: Path) -> Entry | Fault:
+    if "\0" in text:
+        return Fault(line=line, reason="a path cannot hold a null character")
+    path = absolute(folder / text)
+    below = path.relative_to(folder) if path.is_relative_to(folder) else path
+    return Entry(line=line, uri=file_uri(path), name=displayed(below))
+
+
+def _web_entry(text: str, *, line: int) -> Entry | Fault:
+    uri = web_uri(text)
+    try:
+        parts = urlsplit(uri)
+        host = parts.hostname
+        secret = holds_a_secret(uri)
+    except ValueError:
+        host, secret = None, False
+    if not host:
+        return Fault(line=line, reason="the web address names no host")
+    if secret:
+        reason = (
+            "the web address carries a password, token or signature, which the catalog would keep;"
+            " name the plain address or s3://bucket/key"
+        )
+        return Fault(line=line, reason=reason)
+    return Entry(line=line, uri=uri, name=f"{host}/{unquote(parts.path).lstrip('/')}")
+
+
+def _encoding(path: Path) -> str:
+    """Tell by the first bytes; Windows writes UTF-16 when a list comes out of its shell."""
+    with path.open("rb") as file:
+        head = file.read(3)
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    return "utf-8-sig"
+
+
+def _values(file: TextIO, suffix: str, label: str) -> Iterator[tuple[int, str | Fault]]:
+    match suffix:
+        case ".csv":
+            return _csv_values(file, label)
+        case ".jsonl":
+            return ((line, _json_value(text, line)) for line, text in _lines(file))
+        case _:
+            return iter(_lines(file))
+
+
+def _lines(file: TextIO) -> Iterator[tuple[int, str]]:
+    for line, text in enumerate(file, start=1):
+        stripped = text.strip()
+        if stripped and not stripped.startswith("#"):
+            yield line, stripped
+
+
+def _json_value(text: str, line: int) -> str | Fault:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return Fault(line=line, reason="this is not JSON")
+    if isinstance(value, dict):
+        value = next((value[column] for column in _COLUMNS if column in value), None)
+    if not isinstance(value, str) or not value.strip():
+        return Fault(line=line, reason="neither a string nor an object with uri, url or path")
+    return value
+
+
+def _csv_values(file: TextIO, label: str) -> Iterator[tuple[int, str | Fault]]:
+    # A comment becomes a blank line, which csv passes over, so that its line count stays right.
+    lines = ("\n" if text.lstrip().startswith("#") else text for text in file)
+    skipped = 0
+    header = ""
+    for header in lines:
+        skipped += 1
+        if header.strip():
+            break
+    delimiter = max(",;\t", key=header.count)
+    names = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
+    column = next((names.index(name) for name in _COLUMNS if name in names), None)
+    if column is None:
+        raise SourceError(label, "its first line must name a column uri, url or path; add one.")
+    rows = csv.reader(lines, delimiter=delimiter, strict=True)
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            line = skipped + rows.line_num
+            yield line, Fault(line=line, reason=f"not a row of a .csv ({error})")
+            continue
+        line = skipped + rows.line_num
+        if not any(value.strip() for value in row):
+            continue
+        value = row[column].strip() if column < len(row) else ""
+        yield line, value or Fault(line=line, reason=f"nothing in the column {names[column]}")

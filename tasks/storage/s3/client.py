@@ -1,0 +1,168 @@
+"""boto3 clients, set up for many objects and for links that others can follow.
+
+Owns the configuration; which credentials and which endpoint hold is boto3's own business
+(environment, profile, instance role).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import boto3
+import botocore.session
+import botocore.utils
+from botocore.config import Config
+from botocore.credentials import RefreshableCredentials
+from botocore.exceptions import ClientError
+
+from tasks.storage.options import S3Options
+from tasks.storage.s3.errors import EndpointInvalid
+
+#: Passed to `generate_presigned_url` as if S3 knew it: a dict of further parameters of the query.
+#: S3 ignores those that begin with `x-`, writes them into its access log, and counts them when it
+#: checks the signature.
+QUERY = "ReelcatQuery"
+
+#: How long before their end botocore renews credentials by itself.
+_BOTOCORE_RENEWS = timedelta(minutes=15)
+#: Credentials that never live as long as a link should are not asked for again and again.
+_RENEW_EVERY_SECONDS = 300.0
+
+
+class S3Clients:
+    """One session, its main client, and one client for every region that links must lead to."""
+
+    def __init__(self, options: S3Options) -> None:
+        self._options = options
+        self._session = _session(options)
+        self._lock = threading.Lock()
+        self._renewed_at: float | None = None
+        self._regions: dict[str, str] = {}
+        self._signing: dict[str, Any] = {}
+        self.main = self._new_client(region=options.region, style=options.addressing_style)
+
+    def credentials(self, *, good_for: timedelta) -> Any:
+        """Return botocore's credentials; None if there are none.
+
+        Those that expire sooner than `good_for` are renewed, if they can be and were not just now:
+        some cannot live as long as is asked for.
+        """
+        found = self._session.get_credentials()
+        if found is None:
+            return None
+        if isinstance(found, RefreshableCredentials) and self._may_renew():
+            # botocore renews in the last quarter of an hour of a life; a link needs more.
+            found._advisory_refresh_timeout = max(  # noqa: SLF001 - there is no other way to ask
+                _BOTOCORE_RENEWS.total_seconds(), good_for.total_seconds()
+            )
+            try:
+                found.get_frozen_credentials()
+            finally:
+                found._advisory_refresh_timeout = _BOTOCORE_RENEWS.total_seconds()  # noqa: SLF001
+        found.get_frozen_credentials()
+        return found
+
+    def _may_renew(self) -> bool:
+        with self._lock:
+            now = time.monotonic()
+            if self._renewed_at is not None and now - self._renewed_at < _RENEW_EVERY_SECONDS:
+                return False
+            self._renewed_at = now
+            return True
+
+    def signing(self, bucket: str) -> Any:
+        """Return the client whose links lead straight to a bucket.
+
+        A request is redirected to the bucket's region, a link is signed for one host and cannot be.
+        With AWS that host must name both region and bucket, which `auto` does not do.
+        """
+        if not _is_amazon(self.main):
+            return self.main
+        style = self._options.addressing_style
+        with self._lock:
+            if bucket not in self._regions:
+                self._regions[bucket] = _region_of(self.main, bucket)
+            region = self._regions[bucket]
+            if region not in self._signing:
+                self._signing[region] = self._new_client(
+                    region=region, style="virtual" if style == "auto" else style
+                )
+            return self._signing[region]
+
+    def _new_client(self, *, region: str | None, style: str) -> Any:
+        try:
+            client = self._session.client(
+                "s3",
+                region_name=region,
+                endpoint_url=self._options.endpoint_url,
+                config=_config(self._options, style),
+            )
+        except ValueError as error:
+            raise EndpointInvalid from error
+        client.meta.events.register("provide-client-params.s3.GetObject", _take_query)
+        client.meta.events.register("before-sign.s3.GetObject", _add_query)
+        return client
+
+
+def _session(options: S3Options) -> boto3.Session:
+    core = botocore.session.Session(profile=options.profile)
+    # Reading a listing's times takes botocore's own parser longer than all the rest of it.
+    core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_instant)
+    return boto3.Session(botocore_session=core)
+
+
+def _instant(value: Any) -> datetime:
+    """Read a timestamp; the form that S3 uses in listings is read quickly."""
+    if isinstance(value, str):
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            pass
+    instant: datetime = botocore.utils.parse_timestamp(value)
+    return instant
+
+
+def _config(options: S3Options, style: str) -> Config:
+    return Config(
+        # boto3 still signs links the old way by default, which ignores versions and regions.
+        signature_version="s3v4",
+        s3={"addressing_style": style},
+        retries={"mode": "adaptive", "total_max_attempts": options.max_attempts},
+        connect_timeout=options.connect_timeout_seconds,
+        read_timeout=options.read_timeout_seconds,
+        max_pool_connections=options.max_connections,
+        # Parts of an object have no checksum of their own, and other servers reject being asked.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+
+
+def _take_query(params: dict[str, Any], context: dict[str, Any], **_: Any) -> dict[str, Any]:
+    context[QUERY] = params.get(QUERY)
+    return {name: value for name, value in params.items() if name != QUERY}
+
+
+def _add_query(request: Any, **_: Any) -> None:
+    query = request.context.get(QUERY)
+    if query:
+        joint = "&" if "?" in request.url else "?"
+        request.url += joint + urlencode(query)
+
+
+def _is_amazon(client: Any) -> bool:
+    return ".amazonaws.com" in client.meta.endpoint_url
+
+
+def _region_of(client: Any, bucket: str) -> str:
+    """Ask where a bucket is; even a refusal says so. The client's own region if it does not."""
+    try:
+        answer = client.head_bucket(Bucket=bucket)
+    except ClientError as error:
+        answer = error.response
+    headers = answer["ResponseMetadata"].get("HTTPHeaders", {})
+    region: str = headers.get("x-amz-bucket-region") or client.meta.region_name
+    return region

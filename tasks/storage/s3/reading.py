@@ -1,0 +1,144 @@
+"""Looking at, reading and linking to single objects."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import NoCredentialsError
+
+from catalog.values import Listing
+from tasks.storage.blocks import BlockReader
+from tasks.storage.errors import FileChanged, FileVanished
+from tasks.storage.options import ReadCaps, StoreOptions
+from tasks.storage.per_process import PerProcess
+from tasks.storage.s3.answers import class_to_meet, etag_in, nanoseconds, version_in
+from tasks.storage.s3.client import QUERY, S3Clients
+from tasks.storage.s3.errors import S3_ERRORS, body_error, file_error
+from tasks.storage.s3.links import LONGEST_LIFE, link_life
+from tasks.storage.store import CountedReader
+from tasks.storage.uris import split_s3
+
+
+class S3File(BlockReader):
+    """One object, read by ranged GETs that insist on the ETag that was listed."""
+
+    def __init__(
+        self, uri: str, client: Any, request: dict[str, Any], *, size: int, caps: ReadCaps
+    ) -> None:
+        super().__init__(uri, size=size, caps=caps)
+        self._client = client
+        self._request = request
+
+    def fetch(self, start: int, stop: int) -> bytes:
+        """Send one GET; boto3's own retries are counted."""
+        self.requests += 1
+        try:
+            answer = self._client.get_object(**self._request, Range=f"bytes={start}-{stop - 1}")
+        except S3_ERRORS as error:
+            raise file_error(self.uri, error) from error
+        self.requests += answer["ResponseMetadata"].get("RetryAttempts", 0)
+        self.version = version_in(answer)
+        with answer["Body"] as body:
+            if answer.get("ContentRange", "").rpartition("/")[2] != str(self.size):
+                raise FileChanged(self.uri)
+            try:
+                data: bytes = body.read()
+            except S3_ERRORS as error:
+                raise body_error(self.uri, error) from error
+        return data
+
+
+class S3Reader:
+    """`s3://` URIs."""
+
+    def __init__(self, clients: PerProcess[S3Clients], options: StoreOptions) -> None:
+        self._clients = clients
+        self._options = options
+
+    def open(
+        self, uri: str, *, size: int, etag: str | None = None, version: str | None = None
+    ) -> CountedReader:
+        """Open an object; no request is sent before the first read."""
+        request = self._request(uri, version)
+        if etag is not None:
+            request["IfMatch"] = f'"{etag}"'
+        return S3File(uri, self._client(uri), request, size=size, caps=self._options.caps)
+
+    def look(self, uri: str) -> Listing | None:
+        """HEAD the object."""
+        try:
+            answer = self._client(uri).head_object(**self._request(uri, None))
+        except S3_ERRORS as error:
+            reason = file_error(uri, error)
+            if isinstance(reason, FileVanished):
+                return None
+            raise reason from error
+        return Listing(
+            uri=uri,
+            name=split_s3(uri)[1].rpartition("/")[2],
+            size=answer["ContentLength"],
+            mtime_ns=nanoseconds(answer["LastModified"]),
+            etag=etag_in(answer),
+            version=version_in(answer),
+            storage_class=class_to_meet(
+                # Intelligent-Tiering hides its archive behind its own name.
+                "GLACIER" if answer.get("ArchiveStatus") else answer.get("StorageClass"),
+                restored='ongoing-request="false"' in answer.get("Restore", ""),
+            ),
+        )
+
+    def provider_url(
+        self, uri: str, *, version: str | None, token: str, expires_in: timedelta
+    ) -> str | None:
+        """Sign a GET, now; the token is part of what is signed."""
+        bucket, _ = split_s3(uri)
+        try:
+            clients = self._clients.get()
+            credentials = clients.credentials(good_for=min(expires_in, LONGEST_LIFE))
+            if credentials is None:
+                raise NoCredentialsError
+            life = link_life(
+                uri,
+                wanted=expires_in,
+                # botocore keeps the moment to itself and offers no other way to ask.
+                credentials_expire_at=getattr(credentials, "_expiry_time", None),
+                now=datetime.now(UTC),
+            )
+            url: str = clients.signing(bucket).generate_presigned_url(
+                "get_object",
+                Params={**_object(uri, version), QUERY: self._link_query(token)},
+                ExpiresIn=int(life.total_seconds()),
+            )
+        except S3_ERRORS as error:
+            raise file_error(uri, error) from error
+        return url
+
+    def local_path(self, uri: str) -> Path | None:
+        """None: it is in a bucket."""
+        del uri
+        return None
+
+    def _client(self, uri: str) -> Any:
+        try:
+            return self._clients.get().main
+        except S3_ERRORS as error:
+            raise file_error(uri, error) from error
+
+    def _request(self, uri: str, version: str | None) -> dict[str, Any]:
+        payer = {"RequestPayer": "requester"} if self._options.s3.requester_pays else {}
+        return {**_object(uri, version), **payer}
+
+    def _link_query(self, token: str) -> dict[str, str]:
+        """Return what a link carries besides its signature.
+
+        boto3 would sign the consent to pay as a header, which nobody who follows a link sends.
+        """
+        payer = {"x-amz-request-payer": "requester"} if self._options.s3.requester_pays else {}
+        return {"x-reelcat": token, **payer}
+
+
+def _object(uri: str, version: str | None) -> dict[str, Any]:
+    bucket, key = split_s3(uri)
+    return {"Bucket": bucket, "Key": key, **({"VersionId": version} if version else {})}

@@ -1,0 +1,133 @@
+"""What every store can do, whatever lies behind it.
+
+Two narrow ports: a `Lister` says what a source holds, a `Reader` looks at, opens and lends out
+single files of one URI scheme. `CountedReader` is the file object that knows what it cost.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from catalog.values import Listing, ListingProblem
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+#: S3 storage classes whose objects nobody can read before they are restored.
+ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+
+
+class Lister(Protocol):
+    """One source, listed."""
+
+    def list(self) -> Iterator[Listing | ListingProblem]:
+        """Yield every candidate once, in no promised order and in flat memory.
+
+        A part that cannot be listed is yielded as a problem and the rest goes on.
+
+        Raises:
+            SourceError: nothing of the source can be listed.
+        """
+
+
+class CountedReader(io.RawIOBase):
+    """A seekable, read-only file object that counts what reading it took.
+
+    `read(n)` gives exactly n bytes unless the end comes first. For one thread at a time.
+    """
+
+    def __init__(self, *, size: int) -> None:
+        super().__init__()
+        self.size = size
+        #: Bytes that came from the store, wanted or read ahead.
+        self.bytes_read = 0
+        #: Requests sent to the store; 0 for local files.
+        self.requests = 0
+        #: Version of the bytes, once the store named it; None where it keeps none.
+        self.version: str | None = None
+        self._position = 0
+
+    def _read_at(self, position: int, into: memoryview) -> int:
+        """Fill `into` from `position`, which with its length lies within the size."""
+        raise NotImplementedError
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position in bytes."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Move without reading; positions beyond the end are allowed and read nothing."""
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
+        if start + offset < 0:
+            raise ValueError(f"negative seek position {start + offset}")
+        self._position = start + offset
+        return self._position
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Fill the buffer as far as the file goes."""
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+        view = memoryview(buffer).cast("B")
+        wanted = max(0, min(len(view), self.size - self._position))
+        if not wanted:
+            return 0
+        count = self._read_at(self._position, view[:wanted])
+        self._position += count
+        return count
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return the next `size` bytes, or all that is left."""
+        left = max(0, self.size - self._position)
+        wanted = left if size is None or size < 0 else min(size, left)
+        buffer = bytearray(wanted)
+        count = self.readinto(buffer)
+        return bytes(buffer[:count])
+
+    def readall(self) -> bytes:
+        """Return all that is left."""
+        return self.read()
+
+
+class Reader(Protocol):
+    """All files of one URI scheme. Every method may raise a `tasks.storage.errors.StoreError`."""
+
+    def open(
+        self, uri: str, *, size: int, etag: str | None = None, version: str | None = None
+    ) -> CountedReader:
+        """Open the bytes that were listed.
+
+        Raises:
+            FileChanged: they are others by now; raised here or by a later read.
+            FileVanished: they are gone; raised here or by a later read.
+        """
+
+    def look(self, uri: str) -> Listing | None:
+        """Look afresh (stat or HEAD), whatever the file is called. None: there is no such file."""
+
+    def provider_url(
+        self, uri: str, *, version: str | None, token: str, expires_in: timedelta
+    ) -> str | None:
+        """Return an address from which the provider can fetch the file; None: upload it instead.
+
+        The address contains `reelcat=<token>` and is a secret: it is made when it is needed, and
+        never logged or stored.
+
+        Raises:
+            LinkTooShort: it would die too soon to be of use.
+        """
+
+    def local_path(self, uri: str) -> Path | None:
+        """Return where the file lies on this machine; None: elsewhere."""

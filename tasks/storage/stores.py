@@ -1,0 +1,101 @@
+"""The one place that knows which store a source or a URI belongs to.
+
+`Stores` can be handed to another process: what travels is its options, and each process makes its
+own clients when it first needs them. boto3 and httpx are imported only then.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from catalog.errors import UsageError
+from catalog.values import Listing, SourceKind
+from tasks.storage.local import FileLister, FolderLister, LocalReader
+from tasks.storage.manifest import ManifestLister
+from tasks.storage.options import StoreOptions
+from tasks.storage.per_process import PerProcess
+from tasks.storage.source import Source
+from tasks.storage.store import Lister, Reader
+from tasks.storage.uris import scheme_of, shown
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tasks.storage.s3.client import S3Clients
+
+
+class Stores:
+    """Every store, from one set of options. Safe to use from any thread."""
+
+    def __init__(self, options: StoreOptions | None = None) -> None:
+        self.options = options or StoreOptions()
+        self._s3_clients = PerProcess(self._new_s3_clients)
+        self._web_client = PerProcess(self._new_web_client)
+
+    def __reduce__(self) -> tuple[Callable[[StoreOptions], Stores], tuple[StoreOptions]]:
+        return _stores_of_this_process, (self.options,)
+
+    def lister(self, source: Source) -> Lister:
+        """Return what lists a source."""
+        match source.kind:
+            case SourceKind.FOLDER:
+                return FolderLister(source.uri)
+            case SourceKind.FILE:
+                return FileLister(source.uri)
+            case SourceKind.MANIFEST if scheme_of(source.uri) == "s3":
+                from tasks.storage.s3.inventory import InventoryLister  # noqa: PLC0415 -- boto3
+
+                return InventoryLister(source.uri, self._s3_clients, self.options.s3)
+            case SourceKind.MANIFEST:
+                return ManifestLister(source.uri, self.look)
+            case SourceKind.BUCKET:
+                from tasks.storage.s3.listing import BucketLister  # noqa: PLC0415 -- brings boto3
+
+                return BucketLister(source.uri, self._s3_clients, self.options.s3)
+
+    def reader(self, uri: str) -> Reader:
+        """Return what reads a URI.
+
+        Raises:
+            UsageError: no store knows such URIs.
+        """
+        match scheme_of(uri):
+            case "file":
+                return LocalReader()
+            case "s3":
+                from tasks.storage.s3.reading import S3Reader  # noqa: PLC0415 -- brings boto3
+
+                return S3Reader(self._s3_clients, self.options)
+            case "http" | "https":
+                from tasks.storage.web import WebReader  # noqa: PLC0415 -- brings httpx
+
+                return WebReader(self._web_client, self.options)
+            case _:
+                raise UsageError(f"{shown(uri)} is no file://, s3:// or http(s):// address.")
+
+    def look(self, uri: str) -> Listing | None:
+        """Look at one file, wherever it lies; see `Reader.look`."""
+        return self.reader(uri).look(uri)
+
+    def local_path(self, uri: str) -> Path | None:
+        """Return where a file lies on this machine; None: elsewhere."""
+        return LocalReader().local_path(uri) if scheme_of(uri) == "file" else None
+
+    def _new_s3_clients(self) -> S3Clients:
+        from tasks.storage.s3.client import S3Clients  # noqa: PLC0415 -- brings boto3
+
+        return S3Clients(self.options.s3)
+
+    def _new_web_client(self) -> httpx.Client:
+        from tasks.storage.web import web_client  # noqa: PLC0415 -- brings httpx
+
+        return web_client(self.options.web)
+
+
+@functools.lru_cache(maxsize=4)
+def _stores_of_this_process(options: StoreOptions) -> Stores:
+    """Return the same stores for the same options, so that each task of a worker shares clients."""
+    return Stores(options)

@@ -1,0 +1,145 @@
+"""When to look at a prediction next: a pure policy, fed with what predictions took lately.
+
+The ages at which a look pays are planned from what recent ones took; never closer together than
+allowed, and rarely once a prediction takes minutes. Nothing here waits, tells time or draws lots.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import NormalDist, fmean, pstdev
+
+from tasks.wavespeed.looks import Looks, best_looks
+
+#: Enough to know how they spread; few enough to forget how fast the provider was an hour ago.
+_REMEMBERED = 1024
+#: With fewer, chance would set the pace.
+_ENOUGH = 10
+#: So many new ones change a plan.
+_NEW_ENOUGH = 128
+#: Steps of the golden ratio fill an interval evenly, however many there are.
+_GOLDEN = 0.6180339887498949
+_HARDLY_ANY = 1e-6
+
+
+class ServiceTimes:
+    """How long recent predictions took, in seconds; bounded."""
+
+    def __init__(self, seconds: Iterable[float] = ()) -> None:
+        self._recent: deque[float] = deque(seconds, maxlen=_REMEMBERED)
+        self._seen = len(self._recent)
+        #: How the logarithms lie, as a bell curve; only for guessing between two looks.
+        self._spread: NormalDist | None = None
+        self._plans: dict[tuple[float, float], tuple[int, Looks]] = {}
+
+    def __len__(self) -> int:
+        return len(self._recent)
+
+    def saw(self, *, unfinished_at_seconds: float, finished_at_seconds: float) -> float:
+        """Learn when one was last seen unfinished (0 if never) and first seen finished.
+
+        Gives the age at which it is taken to have ended.
+
+        It ended somewhere between the two, those between the same two at different ages, spread as
+        all of them are. Remembering the look that found it finished would let the looks move later
+        and later, for nothing finishes before it is looked at.
+        """
+        self._seen += 1
+        share = self._seen * _GOLDEN % 1.0
+        began = min(max(unfinished_at_seconds, 0.0), finished_at_seconds)
+        ended = self._between(began, finished_at_seconds, share)
+        self._recent.append(ended)
+        return ended
+
+    def _between(self, low: float, high: float, share: float) -> float:
+        """The age between two at which this share of what ends between them has ended."""
+        evenly = low + share * (high - low)
+        if self._spread is None or high <= 0:
+            return evenly
+        below = self._spread.cdf(math.log(low)) if low > 0 else 0.0
+        within = self._spread.cdf(math.log(high)) - below
+        if within < _HARDLY_ANY:
+            return evenly
+        probability = min(max(below + share * within, _HARDLY_ANY), 1 - _HARDLY_ANY)
+        return min(max(math.exp(self._spread.inv_cdf(probability)), low), high)
+
+    def looks(self, *, min_gap_seconds: float, look_cost_seconds: float) -> Looks | None:
+        """The best ages at which to look; None where too few are known to say."""
+        if len(self._recent) < _ENOUGH:
+            return None
+        terms = (min_gap_seconds, look_cost_seconds)
+        seen, plan = self._plans.get(terms, (0, None))
+        if plan is None or self._seen - seen >= min(_NEW_ENOUGH, len(self._recent) // 4):
+            logs = [math.log(max(seconds, _HARDLY_ANY)) for seconds in self._recent]
+            self._spread = NormalDist(fmean(logs), max(pstdev(logs), 0.01))
+            plan = best_looks(self._recent, min_gap=min_gap_seconds, look_cost=look_cost_seconds)
+            self._plans[terms] = (self._seen, plan)
+        return plan
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PollSchedule:
+    """The policy; its numbers are for production and scale with the least gap."""
+
+    #: Least seconds between two looks at one prediction; the provider asks for 5 with video.
+    min_gap_seconds: float = 5.0
+    #: One look is worth so much waiting for an end that nobody has noticed, in least gaps.
+    look_cost_gaps: float = 0.25
+    #: Nobody waits long for a nightly run's last answer, and nobody looks at a stuck one often.
+    most_gap_seconds: float = 30.0
+    #: After trouble, and what a `Retry-After` may ask for at most.
+    most_wait_seconds: float = 300.0
+
+    def first_look_seconds(self, times: ServiceTimes) -> float:
+        """The age at which a prediction is looked at for the first time."""
+        looks = self._looks(times)
+        if looks is None:
+            # The model takes 16 s on average, and a tenth are done after about 7.
+            return 1.6 * self.min_gap_seconds
+        return min(max(looks.first, self.min_gap_seconds), self._ceiling_seconds)
+
+    def next_look_seconds(
+        self,
+        *,
+        age_seconds: float,
+        times: ServiceTimes,
+        troubles: int = 0,
+        retry_after_seconds: float | None = None,
+        jitter: float = 0.0,
+    ) -> float:
+        """How long to wait after a look that found it unfinished.
+
+        `age_seconds` since it was accepted; `troubles` looks in a row without a usable answer;
+        `jitter` from 0 to 1 spreads looks after trouble, up to half as long again. At least
+        `min_gap_seconds` and what the provider asks for; at most `most_gap_seconds` without trouble
+        and `most_wait_seconds` with it.
+        """
+        gap = self._gap(age_seconds, times)
+        if troubles > 0:
+            gap = gap * 2.0 ** min(troubles, 30) * (1 + jitter / 2)
+            gap = min(gap, self.most_wait_seconds)
+        asked = min(retry_after_seconds or 0.0, self.most_wait_seconds)
+        return max(gap, asked, self.min_gap_seconds)
+
+    @property
+    def _ceiling_seconds(self) -> float:
+        return max(self.most_gap_seconds, self.min_gap_seconds)
+
+    def _looks(self, times: ServiceTimes) -> Looks | None:
+        return times.looks(
+            min_gap_seconds=self.min_gap_seconds,
+            look_cost_seconds=self.look_cost_gaps * self.min_gap_seconds,
+        )
+
+    def _gap(self, age_seconds: float, times: ServiceTimes) -> float:
+        """Until the next planned look; a quarter of the age where too few took as long.
+
+        So late ones are looked at every 15 s after a minute, every 30 s after two.
+        """
+        looks = self._looks(times)
+        planned = None if looks is None else looks.after(age_seconds)
+        gap = max(age_seconds, 0.0) / 4 if planned is None else planned - age_seconds
+        return min(max(gap, self.min_gap_seconds), self._ceiling_seconds)

@@ -1,0 +1,286 @@
+"""The account behind the key: its predictions, its bill and its history.
+
+Synchronous and told what time it is. Decides what acceptance, ends and refunds do to the books;
+knows neither HTTP nor how a video is fetched or described.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from tasks.wavespeed.sandbox import fates
+from tasks.wavespeed.sandbox.books import Books
+from tasks.wavespeed.sandbox.charging import Charge, charge
+from tasks.wavespeed.sandbox.duplicates import Duplicates
+from tasks.wavespeed.sandbox.faults import Fault, Stage
+from tasks.wavespeed.sandbox.history import History, HistoryQuery, Page
+from tasks.wavespeed.sandbox.instants import SECOND, span
+from tasks.wavespeed.sandbox.journal import Journal
+from tasks.wavespeed.sandbox.latency import Latency
+from tasks.wavespeed.sandbox.lifecycle import Lifecycle
+from tasks.wavespeed.sandbox.options import SandboxOptions
+from tasks.wavespeed.sandbox.pace import StartGate
+from tasks.wavespeed.sandbox.predictions import OPEN, End, Prediction, Status
+from tasks.wavespeed.sandbox.restoring import accepted_event, revive
+
+Draw = Callable[[Stage, str], Fault | None]
+
+_LATE_NS = 3 * 3600 * SECOND
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Submission:
+    """What was asked for, after unknown keys were dropped."""
+
+    model: str
+    video: str
+    task: str
+    text: str | None
+
+
+class Account:
+    """Everything that one key has done here."""
+
+    def __init__(self, options: SandboxOptions, *, journal: Journal, draw: Draw) -> None:
+        self._options = options
+        self._journal = journal
+        self._draw = draw
+        # Not a secret: ids are repeatable only where a seed asks for it.
+        self._random = random.Random(options.seed)  # noqa: S311
+        self._latency = Latency(options, self._random)
+        tier = options.tier
+        slots = None if tier is None else tier.max_concurrent
+        self._lifecycle = Lifecycle(slots=slots, on_end=self._ended)
+        self._last_ns = 0
+        self.gate = StartGate(
+            per_minute=None if tier is None else tier.starts_per_minute,
+            minute_ns=span(options.minute_seconds),
+        )
+        self.books = Books(options.balance_micros)
+        self.history = History()
+        self.duplicates = Duplicates()
+        self.predictions: dict[str, Prediction] = {}
+        self.in_flight = 0
+        self.in_flight_peak = 0
+
+    def advance(self, now_ns: int) -> None:
+        """Let everything happen that was due by now."""
+        self._lifecycle.advance(now_ns)
+        self.books.advance(now_ns)
+
+    def new_id(self) -> str:
+        """Give 32 hexadecimal digits."""
+        return f"{self._random.getrandbits(128):032x}"
+
+    def charge_for(self, submission: Submission, duration: Decimal | None) -> Charge:
+        """Say what a submission will be charged; draws the faults of the charge."""
+        return charge(
+            self._options,
+            model=submission.model,
+            duration_seconds=duration,
+            fault=self._draw(Stage.CHARGE, about(submission)),
+        )
+
+    def draft(
+        self, submission: Submission, *, identity: str, duration: Decimal | None, price: Charge
+    ) -> Prediction:
+        """Make the prediction that acceptance would make, without accepting it."""
+        fate = self._draw(Stage.TASK, about(submission))
+        latency_ns = self._latency.draw()
+        prediction = Prediction(
+            id=self.new_id(),
+            model=submission.model,
+            task=submission.task,
+            text=submission.text,
+            video=submission.video,
+            identity=identity,
+            duration_seconds=duration,
+            price_micros=price.micros,
+            list_price_micros=price.list_micros,
+            is_billed=price.is_booked,
+            created_ns=0,
+            latency_ns=latency_ns * 10 if fate is Fault.TASK_SLOW else latency_ns,
+            fate=fate,
+        )
+        if fate is not None:
+            prediction.result = fates.FORCED_ENDS.get(fate)
+        return prediction
+
+    def accept(self, prediction: Prediction, now_ns: int) -> None:
+        """Take a prediction in: from here on it is billed."""
+        prediction.created_ns = self._tick(now_ns)
+        self._journal.write("accepted", **accepted_event(prediction))
+        self._note(prediction)
+        self._lifecycle.admit(prediction, now_ns)
+        self.gate.count(now_ns)
+        if self._draw(Stage.HISTORY, f"{prediction.video} {prediction.task}") is not None:
+            self.add_foreign(prediction.model, now_ns)
+
+    def work_done(self, prediction: Prediction, result: End, now_ns: int) -> None:
+        """Note what a prediction's work came to; it shows when its latency is over."""
+        prediction.result = result
+        self._lifecycle.work_done(prediction, now_ns)
+
+    def add_foreign(self, model: str, now_ns: int) -> None:
+        """Let somebody else's run of `model` enter the history."""
+        id_ = self.new_id()
+        at_ns = self._tick(now_ns)
+        video = f"https://elsewhere.example/{id_[:8]}.mp4"
+        other = Prediction(
+            id=id_,
+            model=model,
+            task="general",
+            text=None,
+            video=video,
+            identity=video,
+            duration_seconds=Decimal(5),
+            price_micros=0,
+            list_price_micros=0,
+            is_billed=False,
+            created_ns=at_ns,
+            latency_ns=0,
+            foreign=True,
+            status=Status.COMPLETED,
+            ended_ns=at_ns,
+            end=End(status=Status.COMPLETED, text="Somebody else's answer."),
+        )
+        self.predictions[id_] = other
+        self.history.add(other)
+
+    def get(self, id_: str, now_ns: int) -> Prediction | None:
+        """Give a prediction that is still known; None after its retention or its removal."""
+        prediction = self.predictions.get(id_)
+        if prediction is None or prediction.removed or self.is_expired(prediction, now_ns):
+            return None
+        return prediction
+
+    def is_expired(self, prediction: Prediction, now_ns: int) -> bool:
+        """Say whether a prediction is past its retention."""
+        return now_ns >= prediction.created_ns + span(self._options.retention_seconds)
+
+    def page(self, query: HistoryQuery, *, lag_ns: int, now_ns: int) -> Page:
+        """Give one page of the history, without what is too new or too old to be listed."""
+        oldest_ns = now_ns - span(self._options.retention_seconds) + 1
+        return self.history.page(
+            query,
+            oldest_ns=oldest_ns,
+            newest_ns=max(now_ns, self._last_ns) if lag_ns == 0 else now_ns - lag_ns,
+            now_ns=now_ns,
+        )
+
+    def mark_read(self, prediction: Prediction) -> None:
+        """Note that a poll brought the prediction's end to the client."""
+        if not prediction.read and not prediction.foreign:
+            prediction.read = True
+            self._journal.write("read", id=prediction.id)
+
+    def mark_lost(self, prediction: Prediction) -> None:
+        """Note that the answer to the submission never reached the client."""
+        prediction.answer_lost = True
+        self._journal.write("lost", id=prediction.id)
+
+    def remove(self, ids: set[str]) -> int:
+        """Delete predictions as the client asks; gives how many there were."""
+        found = {
+            id_ for id_ in ids if id_ in self.predictions and not self.predictions[id_].removed
+        }
+        for id_ in found:
+            self.predictions[id_].removed = True
+        self.history.remove(found)
+        if found:
+            self._journal.write("removed", ids=sorted(found))
+        return len(found)
+
+    def restore(self, event: dict[str, Any]) -> Prediction | None:
+        """Take one event of the state file back in; gives a prediction that may need work again."""
+        kind = event["event"]
+        if kind == "accepted":
+            prediction = revive(event)
+            self._last_ns = max(self._last_ns, prediction.created_ns)
+            self.books.advance(prediction.created_ns)
+            self._note(prediction)
+            # Ids drawn from a seed must not come again.
+            self._random.seed(prediction.id)
+            return prediction
+        if kind == "removed":
+            self.remove(set(event["ids"]))
+            return None
+        prediction = self.predictions[event["id"]]
+        if kind == "read":
+            prediction.read = True
+        elif kind == "lost":
+            prediction.answer_lost = True
+        elif kind == "ended":
+            end = End(
+                status=Status(event["status"]),
+                text=event["text"],
+                error=event["error"],
+                code=event["code"],
+            )
+            self._settle(prediction, end, at_ns=event["at_ns"], refund_ns=event["refund_ns"])
+        return None
+
+    def readmit(self, prediction: Prediction) -> None:
+        """Let a restored prediction that had not ended go on."""
+        self._lifecycle.admit(prediction, prediction.created_ns)
+
+    def _note(self, prediction: Prediction) -> None:
+        self.duplicates.note(prediction, self.is_expired)
+        self.predictions[prediction.id] = prediction
+        self.history.add(prediction)
+        if prediction.is_billed:
+            self.books.deduct(prediction)
+        self.in_flight += 1
+        self.in_flight_peak = max(self.in_flight_peak, self.in_flight)
+
+    def _ended(self, prediction: Prediction, at_ns: int) -> None:
+        end = prediction.result
+        if end is None:
+            return
+        refund_ns = self._refund_due(prediction, end, at_ns)
+        self._settle(prediction, end, at_ns=at_ns, refund_ns=refund_ns)
+        self._journal.write(
+            "ended",
+            id=prediction.id,
+            at_ns=at_ns,
+            status=end.status,
+            text=end.text,
+            error=end.error,
+            code=end.code,
+            refund_ns=refund_ns,
+        )
+
+    def _settle(
+        self, prediction: Prediction, end: End, *, at_ns: int, refund_ns: int | None
+    ) -> None:
+        if prediction.status in OPEN:
+            self.in_flight -= 1
+        prediction.status = end.status
+        prediction.result = prediction.end = end
+        prediction.ended_ns = at_ns
+        if refund_ns is not None:
+            self.books.owe_refund(prediction, refund_ns)
+
+    def _refund_due(self, prediction: Prediction, end: End, at_ns: int) -> int | None:
+        if not prediction.is_billed or not fates.is_refunded(end):
+            return None
+        fault = self._draw(Stage.REFUND, f"{prediction.video} {prediction.task}")
+        if fault is Fault.REFUND_NEVER:
+            return None
+        if fault is Fault.REFUND_LATE:
+            return at_ns + _LATE_NS
+        return at_ns + span(self._options.refund_delay_seconds)
+
+    def _tick(self, now_ns: int) -> int:
+        # No two predictions share a moment, so that newest first has one meaning.
+        self._last_ns = max(now_ns, self._last_ns + 1)
+        return self._last_ns
+
+
+def about(submission: Submission) -> str:
+    """Give the text by which a script of faults finds a submission."""
+    return f"{submission.video} {submission.task} {submission.text or ''}"

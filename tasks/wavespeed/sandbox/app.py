@@ -1,0 +1,105 @@
+"""The sandbox as an ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from catalog.clock import Clock, utc_now
+from tasks.wavespeed.sandbox.answers import reply
+from tasks.wavespeed.sandbox.faults import Stage
+from tasks.wavespeed.sandbox.fetching import Measure
+from tasks.wavespeed.sandbox.options import SandboxOptions
+from tasks.wavespeed.sandbox.routes import paying, predicting, storing, watching
+from tasks.wavespeed.sandbox.routes.door import Door, api, storage
+from tasks.wavespeed.sandbox.service import Sandbox
+from tasks.wavespeed.sandbox.work import Model
+
+
+def create_app(
+    options: SandboxOptions,
+    *,
+    model: Model | None = None,
+    measure_duration: Measure | None = None,
+    clock: Clock = utc_now,
+) -> Starlette:
+    """Make a sandbox.
+
+    Serve it with `serve`, or use it in-process through `httpx.ASGITransport(app)`; then call
+    `app.state.sandbox.close()` when done. It belongs to the event loop it is first used on.
+
+    Args:
+        options: how it behaves.
+        model: describes the video at a path for a task and instructions; runs in a thread. May be
+            None only where `options.mode` is canned.
+        measure_duration: gives the seconds of the video at a path, None if it cannot be measured;
+            runs in a thread. None as above.
+        clock: what time it is; latencies, expiry and limits follow it.
+
+    Raises:
+        SettingsError: the options want what is not given, or the state file is not one.
+    """
+    sandbox = Sandbox(options, model=model, measure_duration=measure_duration, clock=clock)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        sandbox.wake()
+        yield
+        sandbox.close()
+
+    app = Starlette(
+        routes=_routes(), lifespan=lifespan, exception_handlers={HTTPException: _unknown}
+    )
+    app.state.sandbox = sandbox
+    return app
+
+
+async def _unknown(_request: Request, error: Exception) -> Response:
+    status, message = 500, "internal server error"
+    if isinstance(error, HTTPException):
+        status, message = error.status_code, error.detail.lower()
+    return reply({"code": status, "message": message, "data": None}, status=status)
+
+
+def _routes() -> list[Route]:
+    v3 = "/api/v3"
+    polled = api("poll", predicting.poll, Stage.POLL)
+    controls = watching.control
+    return [
+        Route(f"{v3}/predictions/{{id}}/result", polled),
+        Route(f"{v3}/predictions/{{id}}", polled),
+        _post(f"{v3}/predictions", api("list", predicting.list_predictions, Stage.LIST)),
+        _post(f"{v3}/predictions/delete", api("delete", predicting.delete)),
+        _post(f"{v3}/media/uploads", api("ticket", storing.ticket, Stage.TICKET)),
+        _post(f"{v3}/model/price", api("price", paying.price, Stage.PRICE)),
+        _post(f"{v3}/model/pricing", api("price", paying.old_price, Stage.PRICE)),
+        _post(f"{v3}/billings/search", api("billing", paying.billings, Stage.BILLING)),
+        _post(f"{v3}/user/usage_stats", api("usage", paying.usage)),
+        Route(f"{v3}/balance", api("balance", paying.balance, Stage.BALANCE)),
+        Route(f"{v3}/models", api("models", paying.models)),
+        Route(
+            "/storage/upload/{id}/{filename}",
+            storage("put", storing.put, Stage.PUT),
+            methods=["PUT"],
+        ),
+        Route("/storage/media/{id}/{filename}", storage("download", storing.download)),
+        Route("/storage/text/{id}.txt", storage("text", storing.text)),
+        Route("/audit", watching.audit),
+        Route("/audit/predictions", watching.audit_predictions),
+        Route("/control/faults", controls(watching.show_faults)),
+        _post("/control/faults", controls(watching.set_faults)),
+        _post("/control/clock", controls(watching.set_clock)),
+        _post("/control/balance", controls(watching.set_balance)),
+        # Last, for a model's name takes in every other address.
+        _post(f"{v3}/{{model:path}}", api("submit", predicting.submit, Stage.SUBMIT)),
+    ]
+
+
+def _post(path: str, door: Door) -> Route:
+    return Route(path, door, methods=["POST"])

@@ -1,0 +1,67 @@
+"""The account's history of predictions: newest first, by page, model, status and time."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from operator import attrgetter
+
+from tasks.wavespeed.sandbox.predictions import Prediction, shown_status
+
+_when = attrgetter("created_ns")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HistoryQuery:
+    """Which page of which rows; None is all."""
+
+    page: int
+    page_size: int
+    model: str | None = None
+    status: str | None = None
+    #: At or after, at or before.
+    after_ns: int | None = None
+    before_ns: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """One page, newest first, and how many rows all pages hold."""
+
+    rows: list[Prediction]
+    total: int
+    #: The row just before the page's first; None on the first page.
+    before: Prediction | None
+
+
+class History:
+    """Predictions in the order in which they were accepted."""
+
+    def __init__(self) -> None:
+        self._all: list[Prediction] = []
+        self._by_model: dict[str, list[Prediction]] = {}
+
+    def add(self, prediction: Prediction) -> None:
+        """Put the newest prediction on top."""
+        self._all.append(prediction)
+        self._by_model.setdefault(prediction.model, []).append(prediction)
+
+    def remove(self, ids: set[str]) -> None:
+        """Take predictions out."""
+        for rows in (self._all, *self._by_model.values()):
+            rows[:] = [row for row in rows if row.id not in ids]
+
+    def page(self, query: HistoryQuery, *, oldest_ns: int, newest_ns: int, now_ns: int) -> Page:
+        """Give one page of what was accepted between `oldest_ns` and `newest_ns`."""
+        rows = self._all if query.model is None else self._by_model.get(query.model, [])
+        low = bisect_left(rows, max(oldest_ns, query.after_ns or 0), key=_when)
+        before_ns = newest_ns if query.before_ns is None else min(newest_ns, query.before_ns)
+        high = bisect_right(rows, before_ns, key=_when)
+        if query.status is not None:
+            rows = [row for row in rows[low:high] if shown_status(row, now_ns) == query.status]
+            low, high = 0, len(rows)
+        top = high - (query.page - 1) * query.page_size
+        bottom = max(low, top - query.page_size)
+        shown = rows[bottom:top][::-1] if top > low else []
+        first = rows[top] if shown and low <= top < high else None
+        return Page(rows=shown, total=max(high - low, 0), before=first)

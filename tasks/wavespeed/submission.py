@@ -1,0 +1,129 @@
+"""What the answer to a submission means for money: accepted, certainly refused, or uncertain.
+
+Only a certain refusal frees the money, so the burden of proof lies there. Everything that proves
+neither is `Uncertain`, and its money stays held until the account's history has been read.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from catalog.values import Accepted, RefusalKind, Refused, SubmitOutcome, Uncertain
+from tasks.wavespeed.envelope import (
+    Answer,
+    Envelope,
+    prediction_id,
+    read_envelope,
+    retry_after_seconds,
+    said,
+    says_out_of_credit,
+    speaks_of_credit,
+)
+from tasks.wavespeed.errors import stopped
+
+#: HTTP statuses with which the provider refuses before it has made a prediction.
+REFUSING_STATUSES = frozenset({400, 401, 402, 403, 404, 413, 429, 503})
+#: The same as an envelope's code under HTTP 200. 503 is missing: there it is not a gateway that
+#: speaks but the application, which may have failed after it made the prediction.
+REFUSING_CODES = REFUSING_STATUSES - {503}
+
+
+def read_submit(answer: Answer, *, now: datetime) -> SubmitOutcome:
+    """Decide what became of the one POST.
+
+    - A well-formed id under HTTP 2xx and code 200: accepted, even if the rest makes no sense.
+    - A refusing HTTP status: refused, whatever the body, even none, HTML or half of one. Unless the
+      body names a prediction: then the answer contradicts itself and is uncertain.
+    - HTTP 2xx whose envelope has a refusing code and no data: refused like that HTTP status. The
+      application itself wrote the envelope and says that it did not accept; no gateway does that.
+      Held as uncertain, one empty account would freeze a whole backlog. Code 1407 counts only when
+      the message speaks of credit, because its meaning is not documented.
+    - HTTP 2xx with any other code (500, 5000, 5003, …), without an id, with `data: null`, or with a
+      body that is not whole or not JSON: uncertain.
+    - Redirects, other 4xx, 500, 502, 504 and other 5xx: uncertain. Nobody says what was behind
+      them.
+    """
+    envelope = read_envelope(answer)
+    named = _named_id(envelope)
+    if answer.status_code in REFUSING_STATUSES:
+        if named is not None:
+            return Uncertain(reason=_words(answer, envelope, "refuses, yet names a prediction"))
+        return _refused(answer.status_code, answer, envelope, now=now)
+    if not 200 <= answer.status_code < 300:
+        return Uncertain(reason=_words(answer, envelope, "does not say whether it accepted"))
+    return _read_success(answer, envelope, named, now=now)
+
+
+def _read_success(
+    answer: Answer, envelope: Envelope | None, named: str | None, *, now: datetime
+) -> SubmitOutcome:
+    """HTTP 2xx, which alone means nothing: the envelope says whether it was accepted."""
+    if envelope is None:
+        how = answer.cut or "is not JSON"
+        return Uncertain(reason=_words(answer, None, f"sent a body that {how}"))
+    if envelope.code == 200:
+        if named is None:
+            return Uncertain(reason=_words(answer, envelope, "accepts, but names no prediction"))
+        return Accepted(provider_id=named)
+    if not envelope.data and (refusing := _refusing_status(envelope)) is not None:
+        return _refused(refusing, answer, envelope, now=now)
+    return Uncertain(reason=_words(answer, envelope, f"answers with code {envelope.code}"))
+
+
+def _named_id(envelope: Envelope | None) -> str | None:
+    data: Any = envelope.data if envelope is not None else None
+    return prediction_id(data.get("id")) if isinstance(data, dict) else None
+
+
+def _refusing_status(envelope: Envelope) -> int | None:
+    """The HTTP status that an envelope under HTTP 2xx stands for, if it is one that refuses."""
+    if envelope.code == 1407 and speaks_of_credit(envelope.message):
+        return 402
+    return envelope.code if envelope.code in REFUSING_CODES else None
+
+
+def _refused(
+    status_code: int, answer: Answer, envelope: Envelope | None, *, now: datetime
+) -> Refused:
+    kind = _kind(status_code, envelope)
+    if kind is RefusalKind.ACCOUNT:
+        broke = status_code not in {401, 404} and says_out_of_credit(status_code, envelope)
+        reason = str(stopped(402 if broke else status_code, said(envelope)))
+    else:
+        reason = _words(answer, envelope, _REASONS.get(status_code, "refuses"))
+    return Refused(
+        kind=kind,
+        reason=reason,
+        status_code=status_code,
+        retry_after_seconds=(
+            retry_after_seconds(answer.headers, now=now) if kind is RefusalKind.PACE else None
+        ),
+    )
+
+
+_REASONS = {
+    400: "refuses this request",
+    413: "finds this request too large",
+    429: "takes no more requests for now",
+    503: "is not available for now",
+}
+
+
+def _kind(status_code: int, envelope: Envelope | None) -> RefusalKind:
+    """What a refusal means for the other requests.
+
+    404 stops the run: the path holds nothing but the model, so every other request would get the
+    same answer, and failing each of them would write off a whole backlog for one misspelt setting.
+    503 is a gateway's word, so its message is not searched for money.
+    """
+    if status_code == 503:
+        return RefusalKind.PACE
+    if status_code in {401, 403, 404} or says_out_of_credit(status_code, envelope):
+        return RefusalKind.ACCOUNT
+    return RefusalKind.PACE if status_code == 429 else RefusalKind.ITEM
+
+
+def _words(answer: Answer, envelope: Envelope | None, what: str) -> str:
+    message = said(envelope)
+    return f"The provider {what} (HTTP {answer.status_code})" + (f": {message}" if message else ".")
