@@ -1,0 +1,90 @@
+"""The bill: book what the provider says that ended predictions cost.
+
+A bill without a line is believed only if it is seen to work: it must show another prediction, and
+the one that it showed last time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from catalog import collecting, ledger, settlements
+from catalog.collecting import Unsettled
+from catalog.errors import AccountStopped, ProviderUnreadable
+from catalog.settlements import Billed
+from catalog.settling import settlement
+from catalog.values import BillingRow
+from tasks.services import Services
+from tasks.tally import Tally
+from tasks.together import together
+
+#: Together with the witness as many as one search takes, so that it stands for all of them.
+_PAGE = 49
+#: A witness older than this may have left the bill for good.
+_WITNESS_IS_GOOD_FOR = timedelta(days=7)
+#: A bill that shows nothing at all is believed after this long.
+_SILENCE_COUNTS_AFTER = timedelta(days=7)
+
+
+async def settle_or_say_why(services: Services, tally: Tally) -> None:
+    """Settle; a bill that cannot be read now is settled by a later run."""
+    tally.stage = "Comparing with the bill"
+    try:
+        await settle(services)
+    except (ProviderUnreadable, AccountStopped) as error:
+        notice = f"The bill could not be compared: {error}"
+        if notice not in tally.notices:
+            tally.notices.append(notice)
+
+
+async def settle(services: Services) -> None:
+    """Book what the bill says that ended predictions cost.
+
+    Raises:
+        ProviderUnreadable: if the bill cannot be read or believed; nothing is changed then.
+    """
+    after = 0
+    witness: frozenset[str] | None = None
+    while page := await asyncio.to_thread(_unsettled, services, after):
+        after = page[-1].prediction_id
+        if witness is None:
+            witness = await asyncio.to_thread(_witness, services)
+        asked = [one.provider_id for one in page]
+        rows = await services.provider.client.billings([*asked, *witness])
+        if not {row.provider_id for row in rows} >= witness:
+            raise ProviderUnreadable(
+                "The provider's bill no longer shows what it showed before, so what it does not "
+                "show proves nothing. Try again later."
+            )
+        now = services.clock()
+        async with together() as group:  # so that they are written in few transactions
+            for one in page:
+                own = [row for row in rows if row.provider_id == one.provider_id]
+                if rows or now - one.ended_at > _SILENCE_COUNTS_AFTER:
+                    group.create_task(_settle_one(one, own, services, now))
+
+
+async def _settle_one(
+    one: Unsettled, rows: Sequence[BillingRow], services: Services, now: datetime
+) -> None:
+    found = settlement(one.status, rows, ended_at=one.ended_at, now=now)
+    if found is not None:
+        billed = Billed(prediction_id=one.prediction_id, found=found, now=now)
+        await services.writer.add(settlements.settle, billed)
+
+
+def _witness(services: Services) -> frozenset[str]:
+    """Give the id of a prediction that the bill must show; empty if none is known."""
+    since = services.clock() - _WITNESS_IS_GOOD_FOR
+    with services.catalog.read() as session:
+        found = ledger.last_charged(session, services.provider.endpoint, since=since)
+    return frozenset() if found is None else frozenset({found})
+
+
+def _unsettled(services: Services, after: int) -> list[Unsettled]:
+    with services.catalog.read() as session:
+        return collecting.unsettled(
+            session, services.provider.endpoint, after_id=after, limit=_PAGE
+        )

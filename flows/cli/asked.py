@@ -1,0 +1,118 @@
+"""What `run` and `plan` can be asked, and how it becomes the options of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from catalog.errors import UsageError
+from catalog.money import parse_dollars
+from catalog.values import DEFAULT_TASKS, Order, Task
+from flows.cli.shared import Flag
+from flows.options import RunOptions
+
+#: Named again for each value.
+Several = Parameter(negative="", consume_multiple=False)
+
+
+def _as_written(name: str) -> str:
+    """Keep the API's own spelling of a task: `scene_description`."""
+    return name.lower()
+
+
+_POSITIVE = Number(gte=1)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What to look for, what to ask about it, and what it may cost."""
+
+    task: Annotated[
+        tuple[Task, ...],
+        Several,
+        Parameter(name_transform=_as_written, help="What to ask of each video. Repeatable."),
+    ] = DEFAULT_TASKS
+    instructions: Annotated[
+        str,
+        Parameter(
+            show_default=False,
+            help="What else to tell the model, in your own words. Other words are another "
+            "question, which is paid for by itself.",
+        ),
+    ] = ""
+    budget: Annotated[
+        str | None,
+        Parameter(
+            help="The most that this run may spend, in dollars. A paid run needs this, or a limit "
+            "set with `reelcat budget`."
+        ),
+    ] = None
+    provider: Annotated[
+        Literal["wavespeed", "offline"] | None,
+        Parameter(
+            help="Who describes: wavespeed costs money; offline measures with FFmpeg on this "
+            "machine and is free. Default: wavespeed if WAVESPEED_API_KEY is set, else offline."
+        ),
+    ] = None
+    order: Annotated[
+        Order, Parameter(help="Which videos come first, and so which ones a budget reaches.")
+    ] = Order.NEWEST
+    limit: Annotated[
+        int | None, Parameter(validator=_POSITIVE, help="Describe at most this many videos.")
+    ] = None
+    include: Annotated[
+        tuple[str, ...],
+        Several,
+        Parameter(
+            show_default=False,
+            help="Only files whose path below the source fits this glob. Repeatable.",
+        ),
+    ] = ()
+    exclude: Annotated[
+        tuple[str, ...],
+        Several,
+        Parameter(show_default=False, help="No files that fit this glob. Repeatable."),
+    ] = ()
+    concurrency: Annotated[
+        int | None,
+        Parameter(validator=_POSITIVE, help="Predictions at once. Default: what the tier allows."),
+    ] = None
+    tier: Annotated[
+        Literal["bronze", "silver", "gold", "ultra"] | None,
+        Parameter(help="The account's tier. Default: REELCAT_TIER, or silver."),
+    ] = None
+    retry_failed: Annotated[
+        bool, Flag, Parameter(help="Try again what failed earlier for good.")
+    ] = False
+
+
+def options_of(source: Sequence[str], asked: Asked) -> RunOptions:
+    """Give the options of a run.
+
+    Raises:
+        UsageError: if no source is named, or the budget is no amount.
+    """
+    if not source:
+        raise UsageError(
+            "Name at least one source: a folder, a file, s3://bucket/prefix or @list.txt."
+        )
+    budget = None if asked.budget is None else parse_dollars(asked.budget, setting="--budget")
+    return RunOptions(
+        sources=tuple(source),
+        tasks=tuple(dict.fromkeys(asked.task)),
+        instructions=asked.instructions.strip(),
+        budget_micros=budget,
+        provider=asked.provider,
+        order=asked.order,
+        limit=asked.limit,
+        include=asked.include,
+        exclude=asked.exclude,
+        concurrency=asked.concurrency,
+        tier=asked.tier,
+        retry_failed=asked.retry_failed,
+    )

@@ -1,0 +1,100 @@
+"""`reelcat budget`: what may be spent in a day and in a month."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from flows.cli.shared import Json
+
+if TYPE_CHECKING:
+    from catalog.budget import Standing
+
+
+def budget(*, day: str | None = None, month: str | None = None, json: Json = False) -> int:
+    """Set what may be spent in a day and in a month, and show what is committed.
+
+    A limit holds for today (or this month) at once and for every one that follows, over all runs
+    and workers. Nothing over it is ever submitted. Days begin at midnight in REELCAT_TIMEZONE.
+
+    Example:
+        reelcat budget
+        reelcat budget --day 25 --month 300
+        reelcat budget --day none
+
+    Args:
+        day: Dollars a day, or `none` for no limit. Left as it is if not given.
+        month: Dollars a month, or `none` for no limit. Left as it is if not given.
+        json: Print one JSON object: budgets [{scope, limit_usd, committed_usd}].
+    """
+    from catalog.clock import utc_now
+    from catalog.report import budgets_as_json, budgets_now
+    from flows.cli.looking import open_to_look
+    from flows.cli.tables import budget_lines, facts
+    from flows.cli.terminal import complain, output, write_json
+
+    limits = _limits(day=day, month=month)
+    if limits:
+        for sentence in _set(limits):
+            complain(sentence)
+    with open_to_look() as looking:
+        standings = budgets_now(looking.snapshot, now=utc_now(), zone=looking.zone)
+    if json:
+        write_json({"budgets": budgets_as_json(standings)})
+    else:
+        output().print(facts(dict(budget_lines(standings))))
+    return 0
+
+
+def _limits(*, day: str | None, month: str | None) -> dict[str, int | None]:
+    """Read the limits that are to be set, in micro-dollars, None for none."""
+    from catalog.budget import DAY, MONTH
+    from catalog.money import parse_dollars
+
+    asked = {DAY: day, MONTH: month}
+    return {
+        scope: None if text == "none" else parse_dollars(text, setting=f"--{scope}")
+        for scope, text in asked.items()
+        if text is not None
+    }
+
+
+def _set(limits: dict[str, int | None]) -> list[str]:
+    """Set standing limits, and with them those of this day and month.
+
+    Gives a sentence for each that is below what is committed already.
+    """
+    from catalog import budgets
+    from catalog.budget import DAY, scopes_at
+    from catalog.clock import utc_now
+    from catalog.schema import open_catalog
+    from flows.settings import read_settings
+
+    settings = read_settings()
+    current = scopes_at(utc_now(), run_id="", zone=settings.zone)
+    scopes = {scope: [scope, current.day if scope == DAY else current.month] for scope in limits}
+    catalog = open_catalog(settings.database_url)
+    standings = []
+    try:
+        for scope, micros in limits.items():
+            change = partial(budgets.set_limit, scopes=scopes[scope], limit_micros=micros)
+            standings += catalog.write(change)
+    finally:
+        catalog.close()
+    return [_below(one) for one in standings if _is_below(one)]
+
+
+def _is_below(standing: Standing) -> bool:
+    limit = standing.limit_micros
+    return limit is not None and limit < standing.committed_micros
+
+
+def _below(standing: Standing) -> str:
+    from catalog.money import show
+
+    kind = standing.scope.partition(":")[0]
+    return (
+        f"{show(standing.committed_micros)} of this {kind} are committed already, more than "
+        f"{show(standing.limit_micros or 0)}: nothing more is bought until the next {kind}, and "
+        "what is out is still paid."
+    )

@@ -1,0 +1,180 @@
+"""What a run says to people when it is done: money first, then counts, then what needs a look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from catalog.money import show
+from catalog.values import RunStatus
+from flows.cli.nights import Backlog
+from flows.cli.tables import facts
+from flows.cli.terminal import one_line, output, said
+from flows.cli.wording import counted
+from flows.report import RunReport
+from tasks.storage.uris import displayed, path_of
+from tasks.tally import AnalysisTally, MoneyTally, Tally, Trouble, VideoTally
+
+#: Failures that are named; `reelcat status` and the export have the rest.
+NAMED = 30
+
+
+def print_run(report: RunReport) -> None:
+    """Say how a run ended."""
+    tally = report.tally
+    rows = {"money": money(tally.money)} | _found(report)
+    ending = "Nothing was bought." if _was_declined(report) else _ending(report)
+    _print(report, ending, rows)
+
+
+def _was_declined(report: RunReport) -> bool:
+    """Tell whether somebody saw the quote and said no."""
+    return (
+        report.status in {RunStatus.COMPLETED, RunStatus.BUDGET_REACHED}
+        and report.tally.money.planned > 0
+        and report.tally.analyses.submitted == 0
+    )
+
+
+def print_plan(report: RunReport, backlog: Backlog | None) -> None:
+    """Say what a run would do."""
+    tally = report.tally
+    rows = {"cost": _cost(tally.money)}
+    if backlog is not None:
+        rows["nights"] = f"{backlog.nights:,} at {show(backlog.per_night_micros)} a night"
+    ending = "A run would do this; nothing was spent."
+    if report.status is RunStatus.INTERRUPTED:
+        ending = "Interrupted before all was looked at; nothing was spent."
+    _print(report, ending, rows | _found(report))
+
+
+def print_reconciled(report: RunReport) -> None:
+    """Say what came of comparing with the provider."""
+    tally = report.tally
+    rows = {
+        "money": f"{show(tally.money.charged)} charged · {show(tally.money.held)} held, in all",
+        "collected": f"{tally.analyses.collected:,}",
+    }
+    _print(report, _ending(report), rows | _counts(tally))
+
+
+def _print(report: RunReport, ending: str, rows: dict[str, str]) -> None:
+    console = output()
+    console.print(said(ending, "bold"))
+    console.print(facts(rows))
+    for notice in report.tally.notices:
+        console.print(said(f"  {one_line(notice)}"))
+    _print_failures(console, report.tally.failures)
+
+
+def _ending(report: RunReport) -> str:
+    failed = counted(len(report.tally.failures), "failure")
+    match report.status:
+        case RunStatus.COMPLETED:
+            return "Done."
+        case RunStatus.COMPLETED_WITH_FAILURES:
+            return f"Done, with {failed}."
+        case RunStatus.BUDGET_REACHED:
+            left = counted(report.tally.analyses.over_budget, "analysis is", "analyses are")
+            return f"Done as far as the budget goes; {left} left for the next run."
+        case RunStatus.ACCOUNT_STOPPED:
+            return f"Stopped by the account: {one_line(report.stopped_by or 'it did not say why')}"
+        case RunStatus.INTERRUPTED:
+            return "Interrupted; the next run goes on from here."
+
+
+def money(tally: MoneyTally) -> str:
+    """Word what a run cost.
+
+    >>> money(MoneyTally(charged=12_000, held=5_000, budget=1_000_000))
+    '$0.012 charged · $0.005 held · of a budget of $1.00'
+    >>> money(MoneyTally(instead=270_000))
+    '$0.00 charged; Molmo2 would have cost $0.27 at most'
+    """
+    parts = [f"{show(tally.charged)} charged"]
+    if tally.held:
+        parts.append(f"{show(tally.held)} held")
+    if tally.budget is not None:
+        parts.append(f"of a budget of {show(tally.budget)}")
+    line = " · ".join(parts)
+    if tally.instead is not None:
+        line += f"; Molmo2 would have cost {show(tally.instead)} at most"
+    return line
+
+
+def _cost(tally: MoneyTally) -> str:
+    if tally.instead is not None:
+        return f"nothing, offline; Molmo2 would cost {show(tally.instead)} at most"
+    line = f"{show(tally.planned)} at most"
+    if tally.planned != tally.quoted:
+        line += f", of {show(tally.quoted)} for all that is left"
+    return line
+
+
+def _found(report: RunReport) -> dict[str, str]:
+    """Word what was counted, also where that is nothing."""
+    nothing = {"videos": "none found"} if report.status is RunStatus.COMPLETED else {}
+    return _counts(report.tally) or nothing
+
+
+def _counts(tally: Tally) -> dict[str, str]:
+    rows = {"analyses": _analyses(tally.analyses), "videos": _videos(tally.videos)}
+    return {label: line for label, line in rows.items() if line}
+
+
+def _analyses(tally: AnalysisTally) -> str:
+    return _each(
+        (tally.wanted, "wanted"),
+        (tally.done_before, "done before"),
+        (tally.submitted, "submitted"),
+        (tally.completed, "completed"),
+        (tally.failed, "failed"),
+        (tally.failed_before, "failed before"),
+        (tally.uncertain, "uncertain"),
+        (tally.over_budget, "over the budget"),
+        (tally.unquotable, "without a price"),
+        (tally.in_flight_elsewhere, "in flight elsewhere"),
+        (tally.left_running, "still running"),
+    )
+
+
+def _videos(tally: VideoTally) -> str:
+    return _each(
+        (tally.found, "found"),
+        (tally.new, "new"),
+        (tally.changed, "changed"),
+        (tally.unchanged, "unchanged"),
+        (tally.duplicates, "duplicate" if tally.duplicates == 1 else "duplicates"),
+        (tally.unreadable, "unreadable"),
+        (tally.deferred, "still being written"),
+        (tally.archived, "archived"),
+        (tally.missing, "missing"),
+    )
+
+
+def _each(*counts: tuple[int, str]) -> str:
+    return " · ".join(f"{count:,} {word}" for count, word in counts if count)
+
+
+def _print_failures(console: Console, failures: Sequence[Trouble]) -> None:
+    if not failures:
+        return
+    console.print("\nNeeds a look", style="bold")
+    for one in failures[:NAMED]:
+        line = f"  {one_line(place(one.what))}: {one_line(one.reason)}"
+        console.print(said(line), soft_wrap=True)
+    if len(failures) > NAMED:
+        console.print(
+            f"  … and {len(failures) - NAMED:,} more; `--json` names all, `reelcat status` counts "
+            "them."
+        )
+
+
+def place(uri: str) -> str:
+    """Write where something lies as people do: a path for a file of this machine.
+
+    >>> place("file:///films/a%20b.mp4"), place("s3://films/a b.mp4")
+    ('/films/a b.mp4', 's3://films/a b.mp4')
+    """
+    return displayed(path_of(uri)) if uri.startswith("file://") else uri

@@ -1,0 +1,140 @@
+"""Following: from an accepted prediction to its end in the catalog, and who hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from catalog.collecting import Orphan
+from catalog.errors import AccountStopped
+from catalog.planning import Job
+from catalog.values import Completed, Ended, Failed
+from tasks.address import Addresses
+from tasks.poll import Poller
+from tasks.record import MEDIA_ACCESS_FAILED, record
+from tasks.services import Services
+from tasks.tally import Tally, Trouble
+
+
+@dataclass(kw_only=True, slots=True)
+class Follower:
+    """Waits for the predictions of one run, and for what earlier runs left."""
+
+    services: Services
+    tally: Tally
+    addresses: Addresses
+    poller: Poller
+    #: Called when one has been seen to end, before that is written down.
+    on_end: Callable[[], None]
+    _following: set[asyncio.Future[Ended | None]] = field(default_factory=set)
+    _leaving: bool = False
+    #: Those of this run, by prediction; they are found again as if they were somebody else's.
+    _lost: dict[int, Job] = field(default_factory=dict)
+    #: By analysis: one that is tried again is a failure only once, and none if it succeeds.
+    _troubles: dict[int, Trouble] = field(default_factory=dict)
+
+    async def follow(
+        self, prediction_id: int, provider_id: str, accepted_at: datetime, job: Job
+    ) -> None:
+        """Wait for the end of a prediction of this run, and write it down.
+
+        Raises:
+            AccountStopped: if the key is refused; the prediction is left to the next run.
+        """
+        await self._follow(prediction_id, provider_id, accepted_at, job=job)
+
+    async def collect(self, orphan: Orphan) -> None:
+        """Wait for the end of a prediction that was found again, and write it down.
+
+        Raises:
+            AccountStopped: if the key is refused; the prediction is left to the next run.
+        """
+        if orphan.provider_id is None or orphan.submitted_at is None:
+            return
+        await self._follow(
+            orphan.prediction_id,
+            orphan.provider_id,
+            orphan.submitted_at,
+            job=self._lost.pop(orphan.prediction_id, None),
+            orphan=orphan,
+        )
+
+    def lost(self, prediction_id: int, job: Job) -> None:
+        """Remember whose answer was lost, in case it is found again within the run."""
+        self._lost[prediction_id] = job
+
+    def leave(self) -> None:
+        """Wait no more: what still runs at the provider is left to the next run."""
+        self._leaving = True
+        for following in self._following:
+            following.cancel()
+
+    def failed(self, job: Job, reason: str) -> None:
+        """Count a failure, once however often it is tried."""
+        self._forget_trouble(job)
+        trouble = Trouble(what=job.left.uri, reason=f"{job.left.task}: {reason}", kind="analysis")
+        self._troubles[job.left.analysis_id] = trouble
+        self.tally.analyses.failed += 1
+        self.tally.failures.append(trouble)
+
+    def _forget_trouble(self, job: Job) -> None:
+        trouble = self._troubles.pop(job.left.analysis_id, None)
+        if trouble is not None:
+            self.tally.analyses.failed -= 1
+            self.tally.failures.remove(trouble)
+
+    async def _follow(
+        self,
+        prediction_id: int,
+        provider_id: str,
+        accepted_at: datetime,
+        *,
+        job: Job | None,
+        orphan: Orphan | None = None,
+    ) -> None:
+        try:
+            ended = await self._end_of(
+                provider_id, accepted_at, None if orphan is None else orphan.expires_at
+            )
+        except AccountStopped:
+            self.tally.analyses.left_running += 1
+            raise
+        if ended is None:
+            self.tally.analyses.left_running += 1
+            return
+        self.on_end()
+        duration = job.left.duration_seconds if job else orphan and orphan.duration_seconds
+        await record(
+            prediction_id, ended, duration_seconds=duration or None, services=self.services
+        )
+        if job is None:
+            self.tally.analyses.collected += 1
+        elif isinstance(ended, Completed):
+            self.tally.analyses.completed += 1
+            self._forget_trouble(job)
+        elif isinstance(ended, Failed):
+            if ended.code == MEDIA_ACCESS_FAILED:
+                self.addresses.forget(job.left.video_id)
+            self.failed(job, ended.reason)
+
+    async def _end_of(
+        self, provider_id: str, accepted_at: datetime, expires_at: datetime | None
+    ) -> Ended | None:
+        """Follow a prediction; None if it is left to the next run."""
+        following = asyncio.ensure_future(
+            self.poller.follow(provider_id, accepted_at=accepted_at, expires_at=expires_at)
+        )
+        self._following.add(following)
+        if self._leaving:
+            following.cancel()
+        try:
+            return await following
+        except asyncio.CancelledError:
+            if self._leaving and following.cancelled():
+                return None
+            following.cancel()
+            raise
+        finally:
+            self._following.discard(following)

@@ -1,0 +1,135 @@
+"""Logs: where events go, and in which form.
+
+To stderr where a form or a level was asked for (`REELCAT_LOG_FORMAT`, `REELCAT_LOG_LEVEL`); people
+at a terminal have progress and the report instead. To Prefect wherever it watches: nothing here
+imports it, so commands that do without it stay light.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from pythonjsonlogger.json import JsonFormatter
+
+from flows.settings import Settings
+from tasks.events import LOGGER
+from tasks.wavespeed.redaction import RedactingFilter
+
+#: Where Prefect keeps the handlers that it lends to loggers of others.
+_LENT_BY_PREFECT = "prefect.extra"
+
+
+#: Several runs may share a process, and a line is written once however many there are.
+_lock = threading.Lock()
+_handlers: list[logging.Handler] = []
+_users: list[Settings] = []
+
+
+@contextmanager
+def logging_to(settings: Settings) -> Iterator[None]:
+    """Send events where the settings say for as long as the block lasts.
+
+    Where one block is within another, or beside it, the settings of the first hold for all.
+    """
+    with _lock:
+        if not _users:
+            _begin(settings)
+        _users.append(settings)
+    try:
+        yield
+    finally:
+        with _lock:
+            _users.pop()
+            if not _users:
+                _end()
+
+
+def _begin(settings: Settings) -> None:
+    _handlers.append(_ToPrefect(logging.INFO))
+    if settings.log_format is not None or settings.log_level is not None:
+        _handlers.append(_to_stderr(settings))
+    for handler in _handlers:
+        handler.addFilter(RedactingFilter())
+        LOGGER.addHandler(handler)
+    LOGGER.setLevel(min(handler.level for handler in _handlers))
+    LOGGER.propagate = False
+
+
+def _end() -> None:
+    while _handlers:
+        LOGGER.removeHandler(_handlers.pop())
+    LOGGER.setLevel(logging.NOTSET)
+    LOGGER.propagate = True
+
+
+def _to_stderr(settings: Settings) -> logging.Handler:
+    handler = _ToStderr(getattr(logging, (settings.log_level or "info").upper()))
+    handler.setFormatter(_Json() if settings.log_format == "json" else _Text())
+    return handler
+
+
+class _ToStderr(logging.StreamHandler[TextIO]):
+    """Writes to what is stderr now, which is not what it was where a terminal shows progress."""
+
+    def __init__(self, level: int) -> None:
+        logging.Handler.__init__(self, level)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]  # decided anew at each line
+        return sys.stderr
+
+
+class _ToPrefect(logging.Handler):
+    """Hands records to Prefect, if it is there: its page shows them with the run."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not _is_watched():
+            return
+        for handler in logging.getLogger(_LENT_BY_PREFECT).handlers:
+            if record.levelno >= handler.level:
+                handler.handle(record)
+
+
+def _is_watched() -> bool:
+    """Whether this is said within a run of Prefect's; it takes, and warns of, no other records."""
+    context = sys.modules.get("prefect.context")
+    if context is None:
+        return False
+    runs = (context.FlowRunContext, context.TaskRunContext)
+    return any(run.get() is not None for run in runs)
+
+
+class _Text(logging.Formatter):
+    """`2026-11-24T02:15:03.120Z INFO run.started run=…`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one line."""
+        return f"{_moment(record)} {record.levelname} {record.getMessage()}"
+
+
+class _Json(JsonFormatter):
+    """One object a line: time, level, event, and the event's facts beside them."""
+
+    def add_fields(
+        self,
+        log_data: dict[str, Any],
+        record: logging.LogRecord,
+        message_dict: dict[str, Any],
+    ) -> None:
+        """Put in what the event says."""
+        facts: Mapping[str, Any] = getattr(record, "facts", {})
+        log_data["time"] = _moment(record)
+        log_data["level"] = record.levelname.lower()
+        log_data["event"] = getattr(record, "event", record.getMessage())
+        log_data.update(facts)
+
+
+def _moment(record: logging.LogRecord) -> str:
+    at = datetime.fromtimestamp(record.created, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,99 @@
+"""Orphans: look after what runs left that died."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy.orm import Session
+
+from catalog import collecting, predictions, runs
+from catalog.collecting import Orphan
+from catalog.values import PredictionStatus, RefusalKind, Refused
+from tasks.processes import host, living
+from tasks.services import Services
+from tasks.tally import Tally
+
+#: Stands for the sandbox inside each process.
+OFFLINE_ENDPOINT = "offline"
+
+
+async def bury_the_dead(services: Services, *, run_id: str) -> None:
+    """Write down which other runs are certainly dead: what they had claimed is free again."""
+    now = services.clock()
+    sightings = await asyncio.to_thread(_unfinished_runs, services)
+    others = [seen for seen in sightings if seen.run_id != run_id]
+    alive = await asyncio.to_thread(living) if others else {}
+    dead = [
+        seen.run_id for seen in others if runs.is_dead(seen, here=host(), living=alive, now=now)
+    ]
+    if dead:
+        await services.writer.apply(partial(runs.bury, run_ids=dead, now=now))
+
+
+async def is_anything_left(services: Services, *, run_id: str) -> bool:
+    """Whether there is anything that no living run looks after."""
+
+    def look() -> bool:
+        with services.catalog.read() as session:
+            alive = collecting.alive_runs(session)
+            return bool(collecting.orphans(session, run_id=run_id, alive=alive))
+
+    return await asyncio.to_thread(look)
+
+
+async def take_over(services: Services, *, run_id: str, tally: Tally) -> list[Orphan]:
+    """Look after what dead runs left; gives what runs at the provider and must be collected.
+
+    What was held and not sent is released. What was being sent when its process died is uncertain.
+    """
+    await bury_the_dead(services, run_id=run_id)
+    now = services.clock()
+    found = await services.writer.apply(partial(_take_orphans, run_id=run_id))
+    running: list[Orphan] = []
+    elsewhere = 0
+    for orphan in found:
+        if orphan.status is not PredictionStatus.RUNNING or _is_offline(orphan.endpoint):
+            await services.writer.apply(partial(_put_right, orphan=orphan, now=now))
+        elif orphan.endpoint == services.provider.endpoint:
+            running.append(orphan)
+        else:
+            elsewhere += 1
+    if elsewhere:
+        tally.notices.append(
+            f"{elsewhere} predictions of earlier runs are out at another provider's address; a run "
+            "or `reelcat reconcile` that is configured for it collects them."
+        )
+    return running
+
+
+def _is_offline(endpoint: str) -> bool:
+    """Whether an endpoint lived in the process that died, and never cost anything."""
+    return endpoint == OFFLINE_ENDPOINT
+
+
+def _unfinished_runs(services: Services) -> list[runs.Sighting]:
+    with services.catalog.read() as session:
+        return runs.unfinished(session)
+
+
+def _take_orphans(session: Session, run_id: str) -> list[Orphan]:
+    return collecting.take_over(session, run_id=run_id, alive=collecting.alive_runs(session))
+
+
+def _put_right(session: Session, orphan: Orphan, now: datetime) -> None:
+    """Move what a dead process left half-way to where the lifecycle can go on."""
+    match orphan.status:
+        case PredictionStatus.HELD:
+            predictions.drop(session, orphan.prediction_id, reason=None, retry=True, now=now)
+        case PredictionStatus.SUBMITTING if _is_offline(orphan.endpoint):
+            refusal = Refused(kind=RefusalKind.NOT_SENT, reason="The process ended.")
+            predictions.refuse(session, orphan.prediction_id, refusal, now=now)
+        case PredictionStatus.SUBMITTING:
+            reason = "The process that sent it died before it learned the answer."
+            predictions.lose(session, orphan.prediction_id, reason=reason, now=now)
+        case PredictionStatus.RUNNING:
+            predictions.expire(session, orphan.prediction_id, now=now)
+        case _:
+            pass

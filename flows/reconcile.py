@@ -1,0 +1,153 @@
+"""Reconcile: collect what earlier runs left, resolve what is uncertain, compare with the bill.
+
+Every run begins and ends with the same steps; this is the operation of its own, for a schedule
+every few hours and for a person who wants to know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+
+from catalog import collecting, drift, ledger, predictions
+from catalog.analyses import Wish
+from catalog.collecting import Orphan
+from catalog.errors import UsageError
+from flows.bill import settle_or_say_why
+from flows.door import Door
+from flows.options import RunOptions
+from flows.orphans import take_over
+from flows.predict import Engine, new_engine
+from flows.preflight import name_drift
+from flows.recording import background, recorded
+from flows.report import RunReport, status_of
+from flows.settings import Settings
+from flows.uncertain import name_uncertain, resolve
+from tasks.services import Services
+from tasks.tally import Tally
+from tasks.together import together
+
+
+class Acknowledge(enum.Enum):
+    """What a person takes note of."""
+
+    NOTHING = enum.auto()
+    DRIFT = enum.auto()
+
+
+async def reconcile(
+    options: RunOptions,
+    settings: Settings,
+    services: Services,
+    door: Door,
+    tally: Tally,
+    *,
+    assume_lost: Sequence[int] = (),
+    older_than: timedelta | None = None,
+    acknowledge: Acknowledge = Acknowledge.NOTHING,
+) -> RunReport:
+    """Collect, resolve and settle; buys nothing.
+
+    `assume_lost` names uncertain predictions that a person has decided were never accepted, and
+    `older_than` all that were submitted longer ago than that; what the provider's list proves goes
+    before either. `acknowledge` takes note of a bill that is higher than was quoted, so that paid
+    runs go on.
+
+    Raises:
+        UsageError: if one of those is not uncertain; nothing is decided then.
+    """
+    async with recorded("reconcile", options, services, tally) as record:
+        engine = new_engine(
+            services,
+            run_id=record.run_id,
+            wish=Wish(model=services.provider.prices.model, tasks=options.tasks),
+            zone=settings.zone,
+            door=door,
+            tally=tally,
+            rng=random.Random(),  # noqa: S311 - spreads polls, guards nothing
+        )
+        async with background(engine.watch()):
+            orphans = await take_over(services, run_id=record.run_id, tally=tally)
+            named = await asyncio.to_thread(_named, assume_lost, older_than, services)
+            await door.batch("collect", partial(_collect, engine, orphans, tally))
+            await _assume_lost(named, services, tally)
+            await door.batch("settle", partial(settle_or_say_why, services, tally))
+        if acknowledge is Acknowledge.DRIFT:
+            await _acknowledge(services, tally)
+        record.report = await _report(record.run_id, engine, services, tally)
+    return record.report
+
+
+async def _collect(engine: Engine, orphans: Sequence[Orphan], tally: Tally) -> None:
+    tally.stage = "Asking after lost answers"
+    async with together() as group:
+        group.create_task(engine.collect(orphans))
+        resolved = await resolve(
+            engine.services, run_id=engine.run_id, until=engine.door.stop_asked
+        )
+        tally.stage = "Collecting what is out"
+        await engine.collect(resolved.adopted)
+
+
+def _named(
+    assume_lost: Sequence[int], older_than: timedelta | None, services: Services
+) -> list[int]:
+    """Give the uncertain submissions that a person gives up: these, and those that are older."""
+    with services.catalog.read() as session:
+        uncertain = collecting.lost(session, None)
+    known = {one.prediction_id for one in uncertain}
+    for prediction_id in assume_lost:
+        if prediction_id not in known:
+            raise UsageError(
+                f"Prediction {prediction_id} is not uncertain; `reelcat status` lists those."
+            )
+    named = list(assume_lost)
+    if older_than is not None:
+        oldest = services.clock() - older_than
+        named += [one.prediction_id for one in uncertain if one.submitted_at < oldest]
+    return list(dict.fromkeys(named))
+
+
+async def _acknowledge(services: Services, tally: Tally) -> None:
+    count = await services.writer.apply(
+        partial(drift.acknowledge, endpoint=services.provider.endpoint, now=services.clock())
+    )
+    tally.notices.append(f"Took note of {count} bills that were higher than quoted.")
+
+
+async def _assume_lost(prediction_ids: Sequence[int], services: Services, tally: Tally) -> None:
+    for prediction_id in prediction_ids:
+        change = partial(predictions.assume_lost, prediction_id=prediction_id, now=services.clock())
+        if not await services.writer.apply(change):
+            tally.notices.append(
+                f"Prediction {prediction_id} was not given up: the provider's list has told what "
+                "became of it."
+            )
+
+
+async def _report(run_id: str, engine: Engine, services: Services, tally: Tally) -> RunReport:
+    def read() -> list[str]:
+        with services.catalog.read() as session:
+            totals = ledger.totals(session)
+            tally.money.held, tally.money.charged = totals.held, totals.charged
+            return collecting.uncertain_names(session)
+
+    name_uncertain(await asyncio.to_thread(read), tally)
+    await name_drift(services, tally)
+    stopped = engine.account_stop
+    status = status_of(
+        tally,
+        account_stopped=stopped is not None,
+        interrupted=engine.door.stop_asked.is_set(),
+        budget_reached=False,
+    )
+    return RunReport(
+        run_id=run_id,
+        status=status,
+        tally=tally,
+        stopped_by=None if stopped is None else str(stopped),
+    )

@@ -1,0 +1,276 @@
+"""Run and plan: the whole order, from sources to a report.
+
+A run asks the catalog what is left, does it and writes it down, so it can be killed anywhere and
+the next one goes on. `plan` is the same up to the point where money would be spent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import Sequence
+
+from catalog import collecting, ledger
+from catalog.errors import AccountStopped, ReelcatError
+from catalog.money import show
+from catalog.planning import Job, Plan
+from catalog.sources import Scope
+from catalog.totals import Totals
+from catalog.values import RefusalKind
+from flows.bill import settle_or_say_why
+from flows.door import Door
+from flows.ingest import ingest, join_in
+from flows.options import RunOptions
+from flows.orphans import take_over
+from flows.plans import Planner, count, new_planner, require_budget
+from flows.predict import Engine, new_engine
+from flows.preflight import check_account, check_price, name_drift, unseen_drift
+from flows.recording import background, recorded
+from flows.report import RunReport, status_of
+from flows.settings import Settings
+from flows.sharing import Others, count_others
+from flows.uncertain import name_uncertain, resolve
+from tasks.services import Services
+from tasks.storage.source import Source, parse_source
+from tasks.tally import Tally, Trouble
+from tasks.together import together
+
+#: What failed for a passing reason and is settled, or never arrived, is bought again within the
+#: run: so many times in all, and more often as long as fewer are left each time.
+_MOST_PASSES = 3
+
+
+async def run(
+    options: RunOptions, settings: Settings, services: Services, door: Door, tally: Tally
+) -> RunReport:
+    """Catalog the sources within the budget; alone, or beside the run that `options` say it shares.
+
+    Raises:
+        UsageError: if what is asked for cannot be done as asked; nothing was spent.
+        AccountStopped: if the account stops the run before anything was bought.
+    """
+    sources = [parse_source(source) for source in options.sources]
+    tally.money.budget = options.budget_micros
+    await require_budget(options, services)
+    async with recorded("run", options, services, tally) as record:
+        budget_run_id = options.shares or record.run_id
+        planner = new_planner(options, services, run_id=budget_run_id, zone=settings.zone)
+        engine = new_engine(
+            services,
+            run_id=record.run_id,
+            budget_run_id=budget_run_id,
+            wish=planner.wish,
+            zone=settings.zone,
+            door=door,
+            tally=tally,
+            rng=random.Random(),  # noqa: S311 - spreads polls, guards nothing
+        )
+        async with background(engine.watch()):
+            await _catalog(sources, planner, engine, door, tally)
+        record.report = await _report(engine, tally)
+    return record.report
+
+
+async def _catalog(
+    sources: Sequence[Source], planner: Planner, engine: Engine, door: Door, tally: Tally
+) -> None:
+    """Collect what is out, see what is there, buy what is left, settle what it cost.
+
+    What cannot be bought, and a source that cannot be listed, stop nothing from being collected.
+    """
+    services = engine.services
+    tally.stage = "Collecting what earlier runs left"
+    orphans = await take_over(services, run_id=engine.run_id, tally=tally)
+    resolved = await resolve(services, run_id=engine.run_id)
+    stopped: ReelcatError | None = None
+    async with together() as group:
+        group.create_task(engine.collect([*orphans, *resolved.adopted]))
+        others = Others(engine=engine, group=group)
+        try:
+            async with background(others.watch()):
+                # What was refunded meanwhile may be bought again.
+                await settle_or_say_why(services, tally)
+                into = join_in if others.is_guest else ingest
+                scopes = await into(
+                    sources, planner.selection, services, door, tally, run_id=engine.run_id
+                )
+                await _buy(scopes, planner, engine, others, tally)
+        except ReelcatError as error:
+            stopped = error
+    await settle_or_say_why(services, tally)
+    if stopped is not None:
+        raise stopped
+
+
+async def _buy(
+    scopes: Sequence[Scope], planner: Planner, engine: Engine, others: Others, tally: Tally
+) -> None:
+    """Buy what is left, and what of it became free again meanwhile; nothing that was not shown.
+
+    What others bought for the same run was shown to them.
+    """
+    door = engine.door
+    shown: set[int] = set()
+    canary: list[Job] = []
+    before = passes = 0
+    for number in itertools.count():
+        tally.stage = "Planning"
+        plan = await planner.plan(scopes)
+        if number == 0:
+            shown = {job.left.analysis_id for job in plan.jobs}
+            canary = await _show(plan, engine, tally)
+        tally.analyses.over_budget = len(plan.over_budget)
+        shown |= await others.bought()
+        jobs = [job for job in plan.jobs if job.left.analysis_id in shown]
+        if engine.halted:
+            return
+        if number > 0 and not jobs:
+            tally.analyses.in_flight_elsewhere = plan.in_flight_elsewhere
+            if not await others.waited_for():
+                return
+            await _collect_lost(engine, door, tally)
+            continue
+        if passes >= _MOST_PASSES and len(jobs) >= before:
+            _name_left(len(jobs), engine, tally)
+            return
+        before, passes = len(jobs), passes + 1
+        tally.stage = "Describing videos"
+        if canary:
+            await _buy_first(canary, engine)
+            jobs = [job for job in jobs if job not in canary]
+            canary = []
+        if not engine.halted:
+            await engine.predict(jobs)
+        await _collect_lost(engine, door, tally)
+        if engine.halted:
+            plan = await planner.plan(scopes)
+            left = shown & {job.left.analysis_id for job in [*plan.jobs, *plan.over_budget]}
+            _count_left(len(left), tally)
+            return
+        await settle_or_say_why(engine.services, tally)
+
+
+async def _show(plan: Plan, engine: Engine, tally: Tally) -> list[Job]:
+    """Show what will be bought, and hear whether it may; gives what is to be tried first."""
+    count(plan, tally)
+    await check_account(plan, engine.services, tally)
+    if plan.jobs and not await engine.door.agree(plan, tally):
+        engine.halt()
+        return []
+    if await check_price(plan, engine.addresses, engine.services, tally):
+        return []
+    return plan.jobs[:1]
+
+
+async def _buy_first(canary: Sequence[Job], engine: Engine) -> None:
+    """Buy one where nobody said what it costs, and read its bill before the others are bought."""
+    before = await unseen_drift(engine.services)
+    await engine.predict(canary)
+    after = await unseen_drift(engine.services)
+    if after.micros > before.micros:
+        engine.stop_account(
+            AccountStopped(
+                f"The first prediction was billed {show(after.micros - before.micros)} higher than "
+                "was quoted, so nothing more is bought; look at it with `reelcat status`, then go "
+                "on with `reelcat reconcile --acknowledge-drift`."
+            )
+        )
+
+
+async def _collect_lost(engine: Engine, door: Door, tally: Tally) -> None:
+    """Collect what was accepted without an answer, also when nothing more is submitted."""
+    if door.stop_asked.is_set() or engine.account_stop is not None:
+        return
+    tally.stage = "Asking after lost answers"
+    try:
+        resolved = await resolve(engine.services, run_id=engine.run_id, until=door.stop_asked)
+    except AccountStopped as error:
+        engine.stop_account(error)
+        return
+    await engine.collect(resolved.adopted)
+
+
+def _count_left(left: int, tally: Tally) -> None:
+    """Say what the next run goes on with."""
+    tally.analyses.left = left
+    if left:
+        tally.notices.append(f"{left} analyses are left for the next run.")
+
+
+def _name_left(left: int, engine: Engine, tally: Tally) -> None:
+    """Say that some were tried in vain and are still to be had."""
+    reason = (
+        f"{left} analyses were tried and are still to be had, at no cost; run again when the "
+        "provider works."
+    )
+    tally.failures.append(
+        Trouble(what=engine.services.provider.endpoint, reason=reason, kind="provider")
+    )
+
+
+async def plan(
+    options: RunOptions, settings: Settings, services: Services, door: Door, tally: Tally
+) -> RunReport:
+    """Say what a run would do, skip and cost; spends nothing.
+
+    Raises:
+        UsageError: if what is asked for cannot be done as asked.
+    """
+    sources = [parse_source(source) for source in options.sources]
+    tally.money.budget = options.budget_micros
+    async with recorded("plan", options, services, tally) as record:
+        planner = new_planner(options, services, run_id=record.run_id, zone=settings.zone)
+        scopes = await ingest(
+            sources, planner.selection, services, door, tally, run_id=record.run_id
+        )
+        tally.stage = "Planning"
+        count(await planner.plan(scopes), tally)
+        status = status_of(
+            tally,
+            account_stopped=False,
+            interrupted=door.stop_asked.is_set(),
+            budget_reached=bool(tally.analyses.over_budget),
+        )
+        record.report = RunReport(run_id=record.run_id, status=status, tally=tally)
+    return record.report
+
+
+async def _report(engine: Engine, tally: Tally) -> RunReport:
+    """Count money and what is uncertain, and name how it ended."""
+    totals, uncertain = await asyncio.to_thread(_balances, engine)
+    await count_others(engine)
+    tally.money.held, tally.money.charged = totals.held, totals.charged
+    name_uncertain(uncertain, tally)
+    stopped_by = _stopped_by(engine)
+    if stopped_by is None:
+        await name_drift(engine.services, tally)
+    refusal = engine.breaker.opened_by
+    if refusal is not None and stopped_by is None:
+        tally.failures.append(
+            Trouble(what=engine.services.provider.endpoint, reason=refusal.reason, kind="provider")
+        )
+    status = status_of(
+        tally,
+        account_stopped=stopped_by is not None,
+        interrupted=engine.door.stop_asked.is_set(),
+        budget_reached=bool(tally.analyses.over_budget),
+    )
+    return RunReport(run_id=engine.run_id, status=status, tally=tally, stopped_by=stopped_by)
+
+
+def _stopped_by(engine: Engine) -> str | None:
+    if engine.account_stop is not None:
+        return str(engine.account_stop)
+    refusal = engine.breaker.opened_by
+    if refusal is not None and refusal.kind is RefusalKind.ACCOUNT:
+        return refusal.reason
+    return None
+
+
+def _balances(engine: Engine) -> tuple[Totals, list[str]]:
+    with engine.services.catalog.read() as session:
+        return (
+            ledger.totals(session, run_id=engine.budget_run_id),
+            collecting.uncertain_names(session, run_id=engine.budget_run_id),
+        )
