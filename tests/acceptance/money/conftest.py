@@ -1,0 +1,30 @@
+"""Worlds in which money can go wrong, on both databases; see tests/money_world.py."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+import pytest
+from money_world import open_world
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def world(tmp_path, shelf):
+    """Opens worlds: `await world(Fault.SUBMIT_402, films=2)`."""
+    urls = []
+    async with AsyncExitStack() as stack:
+
+        async def opened(*script, **changes):
+            url = shelf.made()
+            urls.append(url)
+            folder = tmp_path / f"films-{len(urls)}"
+            return await stack.enter_async_context(open_world(folder, url, *script, **changes))
+
+        yield opened
+    for url in urls:
+        shelf.drop(url)

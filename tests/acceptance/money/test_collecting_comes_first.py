@@ -1,0 +1,26 @@
+"""What was paid for is collected, also by a run that is stopped before it buys anything."""
+
+from __future__ import annotations
+
+import pytest
+from money_world import PRICE
+
+from catalog.errors import AccountStopped
+from catalog.values import AnalysisStatus, Task
+
+pytestmark = pytest.mark.anyio
+
+AT_ONCE, A_MINUTE = 0.00001, 1.0
+
+
+async def test_an_account_without_credit_collects_what_it_has_paid_for(world):
+    here = await world(films=3, latency_scale=0.05)
+    here.change(wait_minutes=AT_ONCE)
+    assert (await here.run()).tally.analyses.left_running == 3
+    await here.sandbox.set_balance(0)
+    here.change(wait_minutes=A_MINUTE)
+    with pytest.raises(AccountStopped):
+        await here.run(tasks=(Task.SUMMARY, Task.COUNTING))
+    books = await here.check()
+    assert books.analyses == {AnalysisStatus.COMPLETED: 3, AnalysisStatus.WANTED: 3}
+    assert (books.totals.held, books.totals.charged) == (0, 3 * PRICE)

@@ -1,0 +1,186 @@
+"""The bill, refunds, the balance and the provider's own quote."""
+
+from __future__ import annotations
+
+import pytest
+from money_world import BUDGET, DAY_LONG, HOUR, PRICE, always
+
+from catalog.errors import AccountStopped, ProviderUnreadable
+from catalog.snapshot import Snapshot
+from catalog.totals import compare
+from catalog.values import AnalysisStatus, RunStatus
+from tasks.wavespeed.sandbox.faults import Fault
+from tasks.wavespeed.sandbox.tariff import Rounding
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("fault", [Fault.CHARGE_DISCOUNTED])
+async def test_a_discount_is_what_was_charged_and_frees_budget(world, fault):
+    here = await world(always(fault))
+    assert (await here.run()).exit_code == 0
+    books = await here.check_all_done(accepted=3, charged=3 * PRICE // 2)
+    assert books.settled
+    assert here.read(lambda s: compare(Snapshot.of(s), limit=5)).drift == -3 * PRICE // 2
+
+
+@pytest.mark.parametrize("fault", [Fault.CHARGE_PER_SECOND])
+async def test_seconds_instead_of_steps_are_what_was_charged(world, fault):
+    here = await world(always(fault), seconds=7)
+    assert (await here.run()).exit_code == 0
+    await here.check_all_done(accepted=3, charged=3 * 7_000)
+
+
+async def test_an_account_that_is_billed_by_the_second_passes_preflight_and_settles(world):
+    here = await world(seconds=7, rounding=Rounding.PER_SECOND)
+    assert (await here.run()).exit_code == 0
+    await here.check_all_done(accepted=3, charged=3 * 7_000)
+
+
+@pytest.mark.parametrize("fault", [Fault.CHARGE_NONE])
+async def test_what_the_bill_does_not_know_counts_as_its_quote(world, fault):
+    here = await world(fault)
+    assert (await here.run()).exit_code == 0
+    here.clock.advance(3 * DAY_LONG)
+    await here.reconcile()
+    books = await here.check()
+    assert (books.totals.held, books.totals.charged) == (0, 3 * PRICE)
+    assert books.audit["billed_micros"] == 2 * PRICE
+
+
+@pytest.mark.parametrize("fault", [Fault.CHARGE_MORE])
+async def test_a_higher_bill_is_booked_and_named_as_drift(world, fault):
+    here = await world(fault)
+    await here.run()
+    books = await here.check()
+    assert books.totals.charged == 4 * PRICE == books.audit["billed_micros"]
+    found = here.read(lambda s: compare(Snapshot.of(s), limit=5))
+    assert found.drift == PRICE
+    assert [one.charged - one.quoted for one in found.differences] == [PRICE]
+
+
+@pytest.mark.parametrize("fault", [Fault.REFUND_LATE])
+async def test_a_refund_that_is_late_is_waited_for(world, fault):
+    here = await world(Fault.TASK_FAILED_5000, fault)
+    await here.run()
+    books = await here.books()
+    assert (books.totals.held, books.totals.charged) == (PRICE, 2 * PRICE)
+    assert (await here.run()).tally.analyses.submitted == 0
+
+    here.clock.advance(3 * HOUR)
+    await here.reconcile()
+    books = await here.books()
+    assert (books.totals.held, books.totals.charged) == (0, 2 * PRICE)
+    assert books.analyses == {AnalysisStatus.COMPLETED: 2, AnalysisStatus.WANTED: 1}
+    await here.run()
+    await here.check_all_done(accepted=4, charged=3 * PRICE)
+
+
+@pytest.mark.parametrize("fault", [Fault.REFUND_NEVER])
+async def test_a_refund_that_never_comes_is_a_charge_after_a_day(world, fault):
+    here = await world(Fault.TASK_FAILED_1200, fault)
+    await here.run()
+    here.clock.advance(DAY_LONG + HOUR)
+    await here.reconcile()
+    books = await here.check()
+    assert (books.totals.held, books.totals.charged) == (0, 3 * PRICE)
+    assert books.settled
+
+
+@pytest.mark.parametrize("fault", [Fault.BILLING_MICROS])
+async def test_a_bill_in_micro_dollars_is_read_as_that(world, fault):
+    here = await world(always(fault))
+    assert (await here.run()).exit_code == 0
+    books = await here.check_all_done(accepted=3, charged=3 * PRICE)
+    assert books.settled
+
+
+@pytest.mark.parametrize("fault", [Fault.BILLING_EMPTY])
+async def test_an_empty_bill_confirms_nothing(world, fault):
+    here = await world(always(fault))
+    await here.run()
+    books = await here.books()
+    assert not books.settled
+    assert books.totals.charged == 3 * PRICE
+
+    await here.strike()
+    await here.reconcile()
+    assert (await here.check_all_done(accepted=3, charged=3 * PRICE)).settled
+
+
+@pytest.mark.parametrize("fault", [Fault.BILLING_429, Fault.BILLING_500])
+async def test_a_bill_that_cannot_be_read_is_settled_by_a_later_run(world, fault):
+    here = await world(fault)
+    assert (await here.run()).tally.notices == []
+    assert (await here.books()).settled
+
+    here = await world(always(fault))
+    report = await here.run()
+    assert (report.status, report.exit_code) == (RunStatus.COMPLETED, 0)
+    (notice,) = report.tally.notices
+    assert notice.startswith("The bill could not be compared")
+    assert not (await here.books()).settled
+    await here.strike()
+    await here.reconcile()
+    assert (await here.check_all_done(accepted=3, charged=3 * PRICE)).settled
+
+
+@pytest.mark.parametrize("fault", [Fault.BALANCE_404])
+async def test_a_provider_that_tells_no_balance_is_a_notice(world, fault):
+    here = await world(always(fault))
+    report = await here.run()
+    assert report.exit_code == 0
+    assert report.tally.notices == ["The provider does not tell the account's balance."]
+    await here.check_all_done(accepted=3)
+
+
+@pytest.mark.parametrize("fault", [Fault.BALANCE_500])
+async def test_a_balance_that_cannot_be_read_stops_the_run_before_anything_is_spent(world, fault):
+    here = await world(fault)
+    assert (await here.run()).exit_code == 0
+
+    here = await world(always(fault))
+    with pytest.raises(ProviderUnreadable, match="Try again later"):
+        await here.run()
+    books = await here.check()
+    assert books.audit["accepted"] == 0
+    assert books.audit["requests"].get("ticket", 0) == 0
+
+
+@pytest.mark.parametrize("fault", [Fault.PRICE_404, Fault.PRICE_400])
+async def test_a_provider_that_quotes_nothing_is_a_notice(world, fault):
+    here = await world(always(fault))
+    report = await here.run()
+    assert report.exit_code == 0
+    assert report.tally.notices == ["The provider does not quote a price of its own."]
+    await here.check_all_done(accepted=3)
+
+
+@pytest.mark.parametrize("fault", [Fault.PRICE_DOUBLED])
+async def test_a_provider_that_charges_more_stops_the_run_with_both_numbers(world, fault):
+    here = await world(always(fault))
+    with pytest.raises(AccountStopped, match=r"\$0\.01 .*\$0\.005") as stopped:
+        await here.run()
+    assert stopped.value.exit_code == 3
+    books = await here.check()
+    assert (books.audit["accepted"], books.totals.held) == (0, 0)
+
+
+async def test_too_small_a_balance_stops_the_run_with_both_numbers(world):
+    here = await world(balance_micros=PRICE - 1)
+    with pytest.raises(AccountStopped, match=r"\$0\.004999.*\$0\.005") as stopped:
+        await here.run()
+    assert stopped.value.exit_code == 3
+    assert (await here.check()).audit["accepted"] == 0
+
+
+async def test_a_balance_for_a_part_of_the_plan_is_said_and_spent(world):
+    here = await world(films=8, balance_micros=2 * PRICE)
+    report = await here.run(concurrency=1)
+    assert any("$0.01" in one and "$0.04" in one for one in report.tally.notices)
+    assert (report.status, report.exit_code) == (RunStatus.ACCOUNT_STOPPED, 3)
+    books = await here.check()
+    assert books.analyses == {AnalysisStatus.COMPLETED: 2, AnalysisStatus.WANTED: 6}
+    await here.sandbox.set_balance(BUDGET)
+    await here.run()
+    await here.check_all_done(accepted=8)

@@ -1,0 +1,85 @@
+"""A history that hides, repeats, shifts, or shows what is not ours."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from money_world import PRICE, always
+
+from catalog.values import PredictionStatus, RunStatus
+from flows.door import PlainDoor
+from tasks.wavespeed.sandbox.faults import Fault
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault.HISTORY_FOREIGN_ROWS,
+        Fault.LIST_INPUT_SINGULAR,
+        Fault.LIST_ROWS_SHIFT,
+        Fault.LIST_DUPLICATE_ROW,
+    ],
+)
+async def test_an_untidy_history_still_tells_which_is_ours(world, fault):
+    here = await world(Fault.SUBMIT_LOST_RESET, always(fault))
+    assert (await here.run()).exit_code == 0
+    await here.check_all_done(accepted=3, charged=3 * PRICE)
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.LIST_DATA_NULL, Fault.LIST_429, Fault.LIST_500, Fault.LIST_RESET]
+)
+async def test_a_history_that_cannot_be_read_proves_nothing(world, fault):
+    here = await world(Fault.SUBMIT_LOST_RESET, fault)
+    assert (await here.run()).exit_code == 0
+    await here.check_all_done(accepted=3, charged=3 * PRICE)
+
+    here = await world(Fault.SUBMIT_DROPPED_RESET, always(fault))
+    report = await here.run()
+    assert (report.status, report.exit_code) == (RunStatus.COMPLETED_WITH_FAILURES, 1)
+    books = await here.books()
+    assert books.statuses == {PredictionStatus.COMPLETED: 2, PredictionStatus.UNCERTAIN: 1}
+    assert books.totals.held == PRICE
+    await here.strike()
+    await here.run()
+    await here.check_all_done(accepted=3, charged=3 * PRICE)
+
+
+@pytest.mark.parametrize("fault", [Fault.LIST_WITHOUT_INPUTS])
+async def test_a_history_without_inputs_decides_nothing_on_a_shared_account(world, fault):
+    here = await world(Fault.SUBMIT_LOST_RESET, always(fault))
+    report = await here.run()
+    assert (report.status, report.exit_code) == (RunStatus.COMPLETED_WITH_FAILURES, 1)
+    (failure,) = report.tally.failures
+    assert (failure.kind, report.tally.analyses.uncertain) == ("uncertain", 1)
+    assert "nothing is sent again" in failure.reason
+    books = await here.books()
+    assert books.statuses == {PredictionStatus.COMPLETED: 2, PredictionStatus.UNCERTAIN: 1}
+    assert (books.totals.held, books.totals.charged) == (PRICE, 2 * PRICE)
+
+    await here.strike()
+    await here.reconcile()
+    await here.check_all_done(accepted=3, charged=3 * PRICE)
+
+
+@pytest.mark.parametrize("fault", [Fault.LIST_LAG])
+async def test_what_is_not_listed_yet_is_not_called_lost_before_the_delay_is_over(world, fault):
+    here = await world(Fault.SUBMIT_LOST_RESET, always(fault), settings={"settle_delay": 60.0})
+    door = PlainDoor()
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(here.run(door=door))
+        async with asyncio.timeout(20):
+            while (await here.sandbox.audit())["requests"].get("list", 0) < 1:  # noqa: ASYNC110 - another process's count
+                await asyncio.sleep(0.02)
+        door.stop()
+    report = running.result()
+    assert (report.status, report.exit_code) == (RunStatus.INTERRUPTED, 130)
+    assert (await here.books()).statuses[PredictionStatus.UNCERTAIN] == 1
+
+    here.clock.advance(timedelta(seconds=61))
+    await here.run()
+    await here.check_all_done(accepted=3, charged=3 * PRICE)

@@ -1,0 +1,213 @@
+"""README.md does what it says: its transcripts are run in order, in a folder like a clone."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.config import Config
+from command import plain_environment
+from swift_server import free_ports, running_server
+from transcripts import Step, agrees, shape_of, steps_of
+
+from catalog.values import RunStatus
+from flows.report import RunReport
+from tasks.tally import Tally
+
+# One story, told once.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("readme"), pytest.mark.timeout(400)]
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+JSON_PAGE = (ROOT / "docs" / "json.md").read_text("utf-8")
+WIDTH = "90"
+PORT = "8700"
+
+
+@dataclass(kw_only=True)
+class Terminal:
+    """A shell that keeps what was exported, and says what commands say."""
+
+    process: subprocess.Popen[str]
+    folder: Path
+    said: list[tuple[Step, str]] = field(default_factory=list)
+
+    def run(self, command: str) -> tuple[int, str]:
+        """Run a command to its end; gives its exit code and what it said."""
+        self.process.stdin.write(f'{command}\ncode=$?; echo; echo "-- $code"\n')
+        self.process.stdin.flush()
+        lines = []
+        for line in self.process.stdout:
+            if re.fullmatch(r"-- \d+\n", line):
+                return int(line.split()[1]), "".join(lines).removesuffix("\n")
+            lines.append(line)
+        raise AssertionError(f"the shell ended at {command}: {''.join(lines)}")
+
+
+def in_a_test(command: str, port: int) -> str:
+    """A command of the README as it can be run here."""
+    if command == "make demo":
+        # What the target does once the environment is built, which it is.
+        asked = ["make", "-n", "--no-print-directory", "demo"]  # as `make test` may have called us
+        recipe = subprocess.run(asked, cwd=ROOT, check=True, capture_output=True, text=True)
+        return recipe.stdout.splitlines()[-1]
+    command = command.replace(PORT, str(port))
+    if command.startswith("reelcat sandbox"):
+        # It goes on; what it has to say ends with how to stop it.
+        return (
+            f"{command} > sandbox.out 2>&1 & "
+            "until grep -q Ctrl-C sandbox.out; do sleep 0.1; done; cat sandbox.out"
+        )
+    return command
+
+
+@pytest.fixture(scope="module")
+def terminal(tmp_path_factory) -> Iterator[Terminal]:
+    """Everything in the README, done."""
+    clone = tmp_path_factory.mktemp("clone")
+    (clone / ".venv").symlink_to(Path(sys.executable).parents[1])
+    s3 = running_server()
+    [port] = free_ports(1)
+    environment = plain_environment() | s3.environment()
+    environment |= {"COLUMNS": WIDTH, "LC_ALL": "C.UTF-8", "REELCAT_POLL_INTERVAL": "0.2"}
+    environment |= {"PREFECT_HOME": str(clone / "no-prefect"), "PATH": "/usr/bin:/bin"}
+    process = subprocess.Popen(
+        ["bash", "--norc", "--noprofile"],
+        cwd=clone,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    terminal = Terminal(process=process, folder=clone)
+    try:
+        for step in steps_of(README):
+            if "s3://archive" in step.command:
+                fill_bucket(s3, clone / "demo" / "videos" / "films" / "harbour-reel-3.mp4")
+            _, said = terminal.run(in_a_test(step.command, port))
+            terminal.said.append((step, said))
+        yield terminal
+    finally:
+        terminal.run("kill %1; wait")
+        process.stdin.close()
+        process.wait()
+
+
+def fill_bucket(s3, film: Path) -> None:
+    """The bucket that the README names."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3.url,
+        aws_access_key_id=s3.access_key,
+        aws_secret_access_key=s3.secret_key,
+        region_name="us-east-1",
+        config=Config(s3={"addressing_style": "path"}),
+    )
+    client.create_bucket(Bucket="archive")
+    client.put_object(Bucket="archive", Key="2009/harbour.mp4", Body=film.read_bytes())
+
+
+@pytest.mark.parametrize("number", range(len(steps_of(README))))
+def test_a_command_of_the_readme_says_what_is_printed_below_it(terminal, number):
+    step, said = terminal.said[number]
+    if not agrees(step.expected, said):
+        assert shape_of(said) == shape_of(step.expected), step.command
+
+
+def test_what_the_demo_suggests_can_be_typed_as_it_stands(terminal):
+    demo = next(said for step, said in terminal.said if step.command == "make demo")
+    suggested = [line.strip() for line in demo.partition("Try next:")[2].splitlines() if line]
+    assert len(suggested) == 3
+    for line in suggested:
+        done = subprocess.run(
+            ["sh", "-c", line],
+            cwd=terminal.folder,
+            env=plain_environment() | {"PATH": "/usr/bin:/bin"},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), line
+        assert "lantern" in done.stdout or "harbour" in done.stdout
+
+
+def test_the_line_for_cron_runs_where_it_is_put(terminal):
+    [line] = re.findall(r"^```cron\n(.*)\n```$", README, re.MULTILINE)
+    command = line.split(maxsplit=5)[5].replace("/srv/catalog", str(terminal.folder))
+    code, _ = terminal.run(command)
+    assert code == 1  # one of the demo's clips is broken
+    assert "18 done before" in (terminal.folder / "nightly.log").read_text()
+
+
+def test_the_exit_codes_are_all_named(terminal):
+    rows = {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)}
+    reports = (RunReport(run_id="", status=status, tally=Tally()) for status in RunStatus)
+    assert rows == {report.exit_code for report in reports} | {2}
+
+
+def keys_of(value: object, above: str = "") -> set[str]:
+    """The dotted names of everything in a JSON object; `[]` for what is in a list."""
+    if isinstance(value, list):
+        return set().union(*(keys_of(one, f"{above}[]") for one in value), {f"{above}[]"})
+    if not isinstance(value, dict):
+        return {above}
+    dot = "." if above else ""
+    return set().union(*(keys_of(one, f"{above}{dot}{name}") for name, one in value.items()))
+
+
+def parts_of(key: str) -> set[str]:
+    """A key, and every object that it is in."""
+    return {key[: match.start()] for match in re.finditer(r"\.|$", key)}
+
+
+def is_covered(key: str, documented: set[str]) -> bool:
+    """Tell whether a key has a line, or is part of what has one."""
+    by_status = f"{key.partition('.')[0]}.<status>"
+    ahead = any(one.startswith((f"{key}.", f"{key}[]")) for one in documented)
+    return by_status in documented or ahead or bool(documented & parts_of(key))
+
+
+def documented_under(heading: str) -> set[str]:
+    """The keys that a section of docs/json.md has."""
+    section = JSON_PAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    return set(re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE))
+
+
+def tops(keys: set[str]) -> set[str]:
+    return {re.split(r"\.|\[", key)[0] for key in keys}
+
+
+@pytest.mark.parametrize(
+    ("heading", "command"),
+    [
+        ("run and plan", "reelcat run demo/videos --budget 1 --json"),
+        ("status", "reelcat status --json"),
+        ("run and plan", "reelcat reconcile --json"),
+        ("export", "reelcat export | head -1"),
+        ("search", "reelcat search lantern --json"),
+        ("show", "reelcat show lantern-parade --json"),
+        ("budget", "reelcat budget --json"),
+        ("doctor", "reelcat doctor --json"),
+    ],
+)
+def test_the_page_on_json_has_exactly_the_keys_that_are_printed(terminal, heading, command):
+    _, said = terminal.run(command)
+    printed, documented = keys_of(json.loads(said)), documented_under(heading)
+    assert tops(printed) == tops(documented)
+    assert [key for key in sorted(printed) if not is_covered(key, documented)] == []
+    plain = {key for key in documented if "[" not in key and "<" not in key}
+    assert plain <= {part.removesuffix("[]") for key in printed for part in parts_of(key)}
+
+
+def test_the_readme_shows_nothing_that_the_shell_could_not_find(terminal):
+    assert shutil.which("make")
+    assert not [said for _, said in terminal.said if "command not found" in said]

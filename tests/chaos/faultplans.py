@@ -1,0 +1,128 @@
+"""Which faults strike in one history, drawn from its seed, and every named crash point.
+
+Refuses to draw what would break an assumption that the product states: a list that lags longer
+than the settle delay, or strangers in an account that is said to be ours alone.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+
+from tasks.wavespeed.sandbox.faults import Fault, Stage
+from tasks.wavespeed.sandbox.plan import FaultPlan
+from tasks.wavespeed.sandbox.sabotage import LOST_ANSWERS
+
+#: How likely a stage misbehaves in a history, and how often it does then at most.
+_ACTIVE: dict[Stage, tuple[float, float]] = {
+    Stage.SUBMIT: (0.75, 0.6),
+    Stage.TASK: (0.5, 0.6),
+    Stage.CHARGE: (0.3, 0.7),
+    Stage.REFUND: (0.3, 0.8),
+    Stage.HISTORY: (0.2, 0.5),
+    Stage.POLL: (0.4, 0.4),
+    Stage.LIST: (0.4, 0.6),
+    Stage.BILLING: (0.25, 0.5),
+    Stage.BALANCE: (0.15, 0.5),
+    Stage.PRICE: (0.12, 0.5),
+    Stage.TICKET: (0.3, 0.5),
+    Stage.PUT: (0.35, 0.5),
+    Stage.MEDIA: (0.15, 0.4),
+}
+
+#: Other people's predictions enter the account's history.
+STRANGERS = frozenset({Fault.HISTORY_FOREIGN_ROWS, Fault.LIST_ROWS_SHIFT})
+
+
+def draw_plan(rng: random.Random, seed: int, *, without: Iterable[Fault] = ()) -> FaultPlan:
+    """Draw a plan: a few stages misbehave, each in a few ways."""
+    avoided = frozenset(without)
+    rates: dict[Fault, float] = {}
+    for stage, (likely, most) in _ACTIVE.items():
+        faults = [fault for fault in Fault if fault.stage is stage and fault not in avoided]
+        if not faults or rng.random() >= likely:
+            continue
+        chosen = rng.sample(faults, min(len(faults), rng.randint(1, 4)))
+        if stage is Stage.SUBMIT and rng.random() < 0.6:  # what it is all about
+            chosen[0] = rng.choice([fault for fault in faults if fault in LOST_ANSWERS])
+        if stage is Stage.TASK and rng.random() < 0.2:  # the one that uploads anew
+            chosen[0] = Fault.TASK_FAILED_1402
+        chosen = list(dict.fromkeys(chosen))
+        total = rng.uniform(0.1, most)
+        rates |= {fault: round(total / len(chosen), 4) for fault in chosen}
+    return FaultPlan(rates=rates, seed=seed)
+
+
+#: Every change that is written in a group, by the name under which it can be interrupted.
+_CHANGES = (
+    "accept",
+    "acknowledge",
+    "adopt",
+    "bury",
+    "complete",
+    "deny",
+    "drop",
+    "expire",
+    "fail",
+    "finish",
+    "forget_upload",
+    "hold",
+    "intend",
+    "lose",
+    "mark_missing",
+    "put_right",
+    "record_page",
+    "record_scan",
+    "refuse",
+    "register",
+    "remember",
+    "settle",
+    "start",
+    "take_orphans",
+    "want",
+)
+#: What needs something to have gone wrong before; tried more often, and the first time it comes.
+_RARE = (
+    "adopt",
+    "bury",
+    "deny",
+    "drop",
+    "fail",
+    "forget_upload",
+    "lose",
+    "put_right",
+    "refuse",
+    "settle",
+    "take_orphans",
+)
+_REQUESTS = ("balance", "bill", "list", "poll", "price", "put", "submit", "ticket")
+
+
+def around(change: str) -> tuple[str, str]:
+    """Give the crash points on both sides of a change's commit."""
+    return (f"{change}: before commit", f"{change}: after commit")
+
+
+#: Where a process may be drawn to die.
+DRAWN_POINTS = tuple(
+    [point for change in _CHANGES for point in around(change)]
+    + [f"{request}: {when} request" for request in _REQUESTS for when in ("before", "after")]
+)
+#: What hardly ever comes by itself, and what makes it come.
+PROVOKED: dict[str, Fault | None] = {
+    "beat": None,
+    "drop": Fault.TICKET_413,
+    "forget_upload": Fault.TASK_FAILED_1402,
+}
+CRASH_POINTS = (*DRAWN_POINTS, *around("beat"))
+
+#: Where it is not known, or not written down, what was paid.
+CORE_POINTS = (
+    "hold: after commit",
+    "intend: after commit",
+    "submit: before request",
+    "submit: after request",
+    "accept: before commit",
+    "complete: before commit",
+)
+RARE_POINTS = tuple(point for change in _RARE for point in around(change))

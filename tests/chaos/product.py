@@ -1,0 +1,137 @@
+"""A process of the product: the real flows, database, HTTP and files, forked and ended at will."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from chaos.script import Cast, Command, Script
+from chaos.stage import settings_for
+
+from catalog.clock import utc_now
+from catalog.errors import IllegalMove, ReelcatError
+from flows.door import PlainDoor
+from flows.options import RunOptions
+from flows.reconcile import Acknowledge, reconcile
+from flows.report import RunReport
+from flows.run import run
+from flows.wiring import Tempo, open_services
+from tasks import crashpoints
+from tasks.services import Waits
+from tasks.tally import Tally
+from tasks.wavespeed.connection import Limits
+
+_ASKED_TO_STOP = (signal.SIGTERM,)
+_WAITS = Waits(pause=0.02, most_pause=0.2, ask_again=0.02, grace=0.05, beat=0.3)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Surroundings:
+    """Where a process of the product finds itself."""
+
+    source: str
+    database_url: str
+    base_url: str
+    #: How much time has passed besides what really did.
+    ahead: float
+    #: Where it writes down what it came to, and which crash points it passed.
+    told: Path
+    points: Path
+
+
+def start(script: Script, cast: Cast, around: Surroundings) -> int:
+    """Fork a process that plays `cast`; gives its number."""
+    # Whoever is asked to stop before it listens, or after, has not died of it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ASKED_TO_STOP)
+    pid = os.fork()
+    if pid:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return pid
+    try:
+        crashpoints.record_to(str(around.points))
+        if cast.point is not None:
+            crashpoints.arm(cast.point, passes=cast.passes)
+        told = asyncio.run(_play(script, cast, around))
+        around.told.write_text(json.dumps(told), encoding="utf-8")
+    except BaseException:  # noqa: BLE001 - there is nobody above to tell
+        around.told.write_text(json.dumps({"bug": traceback.format_exc()}), encoding="utf-8")
+    finally:
+        os._exit(0)
+
+
+async def _play(script: Script, cast: Cast, around: Surroundings) -> dict[str, Any]:
+    door = PlainDoor()
+    for number in _ASKED_TO_STOP:
+        asyncio.get_running_loop().add_signal_handler(number, door.stop)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKED_TO_STOP)
+    try:
+        return await _perform(script, cast, around, door)
+    finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ASKED_TO_STOP)
+
+
+async def _perform(
+    script: Script, cast: Cast, around: Surroundings, door: PlainDoor
+) -> dict[str, Any]:
+    settings = settings_for(
+        around.database_url,
+        around.base_url,
+        poll_interval=script.poll_gap,
+        wait_minutes=script.patience / 60,
+        settle_delay=script.settle_delay,
+        exclusive_account=script.exclusive,
+        drift_tolerance=script.drift_tolerance,
+        timezone=script.timezone,
+    )
+    options = RunOptions(
+        sources=(around.source,),
+        tasks=script.tasks,
+        instructions=script.instructions,
+        budget_micros=cast.budget_micros,
+        include=cast.include,
+        concurrency=cast.concurrency,
+        retry_failed=cast.retry_failed,
+    )
+    tally = Tally()
+    try:
+        async with open_services(settings, options, _tempo(script, around)) as services:
+            work = _FLOWS[cast.command]
+            report = await work(options, settings, services, door, tally)
+    except IllegalMove:
+        raise
+    except ReelcatError as error:
+        return {"stopped": f"{type(error).__name__}: {error}", "notices": tally.notices}
+    return {"status": report.status, "analyses": asdict(tally.analyses), "notices": tally.notices}
+
+
+_FLOWS: dict[Command, Callable[..., Awaitable[RunReport]]] = {
+    Command.RUN: run,
+    Command.RECONCILE: reconcile,
+    Command.ACKNOWLEDGE: partial(reconcile, acknowledge=Acknowledge.DRIFT),
+}
+
+
+def _tempo(script: Script, around: Surroundings) -> Tempo:
+    ahead = timedelta(seconds=around.ahead)
+    return Tempo(
+        clock=lambda: utc_now() + ahead,
+        waits=_WAITS,
+        requests=Limits(
+            connect_seconds=5.0,
+            submit_read_seconds=script.submit_seconds,
+            read_seconds=5.0,
+            upload_seconds=5.0,
+            backoff_seconds=0.01,
+            most_backoff_seconds=0.1,
+            most_wait_seconds=0.2,
+        ),
+    )

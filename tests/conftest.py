@@ -1,0 +1,33 @@
+"""Fixtures for every kind of test.
+
+`clips`: small videos made on demand; see tests/clips.py. `catalog`, `catalog_url`, `empty_url`:
+catalogs on both databases; see tests/catalogs.py.
+"""
+
+from __future__ import annotations
+
+import pytest
+from catalogs import (
+    catalog,
+    catalog_url,
+    empty_url,
+    postgresql_shelf,
+    shelf,
+    sqlite_shelf,
+)
+from clips import Clips
+
+__all__ = [
+    "catalog",
+    "catalog_url",
+    "empty_url",
+    "postgresql_shelf",
+    "shelf",
+    "sqlite_shelf",
+]
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
+    """Small videos by name, made when first asked for and kept for the session."""
+    return Clips(tmp_path_factory.mktemp("clips"))

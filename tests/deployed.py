@@ -1,0 +1,61 @@
+"""What deployments need around them: a clone to be deployed from, a sandbox on a port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from prefect_place import PATIENCE_SECONDS
+from repository import ROOT
+
+from tasks.wavespeed.sandbox.options import SandboxOptions
+from tasks.wavespeed.sandbox.seeing import measure_duration, new_model
+from tasks.wavespeed.sandbox.serve import RunningSandbox, running_sandbox
+
+
+def make_clone(folder: Path) -> Path:
+    """Copy into a folder what a clone has that deployments need."""
+    for package in ("flows", "tasks", "catalog", "migrations"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("*.pyc"))
+    for name in ("prefect.yaml", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def write_settings(clone: Path, **settings: str) -> None:
+    """Write the .env that the next runs read."""
+    lines = [f"{name}={value}" for name, value in settings.items()]
+    (clone / ".env").write_text("\n".join(lines))
+
+
+@contextlib.contextmanager
+def sandbox_on_a_port(options: SandboxOptions) -> Iterator[RunningSandbox]:
+    """The stand-in for the provider's API, with an event loop of its own."""
+    ready: list[RunningSandbox] = []
+    started, done = threading.Event(), threading.Event()
+
+    async def keep() -> None:
+        async with running_sandbox(
+            options, model=new_model(), measure_duration=measure_duration
+        ) as running:
+            ready.append(running)
+            started.set()
+            await asyncio.to_thread(done.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(keep()))
+    thread.start()
+    try:
+        assert started.wait(PATIENCE_SECONDS)
+        yield ready[0]
+    finally:
+        done.set()
+        thread.join()
+
+
+def audit_of(sandbox: RunningSandbox) -> dict[str, Any]:
+    return asyncio.run(sandbox.audit())

@@ -1,0 +1,79 @@
+import asyncio
+
+import pytest
+from sqlalchemy import event, select
+
+from catalog.errors import CatalogReadOnly
+from catalog.models import Budget
+from tasks.writing import GroupWriter
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
+@pytest.fixture
+async def writer(catalog):
+    writer = GroupWriter(catalog)
+    yield writer
+    await writer.close()
+
+
+def scopes_in(catalog):
+    with catalog.read() as session:
+        return set(session.scalars(select(Budget.scope)))
+
+
+class Opening:
+    """Opens budgets, and remembers how many at once."""
+
+    def __init__(self):
+        self.groups = []
+
+    def __call__(self, session, scopes):
+        self.groups.append(len(scopes))
+        for scope in scopes:
+            if not scope:
+                raise ValueError("a scope without a name")
+            session.add(Budget(scope=scope, limit_micros=None, committed_micros=0))
+        session.flush()
+        return [f"opened {scope}" for scope in scopes]
+
+
+async def test_items_that_wait_for_the_same_change_are_written_at_once(catalog, writer):
+    opening, names = Opening(), [f"run:{number}" for number in range(50)]
+    answers = await asyncio.gather(*(writer.add(opening, name) for name in names))
+    assert answers == [f"opened {name}" for name in names]
+    assert scopes_in(catalog) == set(names)
+    assert opening.groups == [50]
+
+
+async def test_an_item_that_cannot_be_written_undoes_only_itself(catalog, writer):
+    opening = Opening()
+    answers = await asyncio.gather(
+        *(writer.add(opening, name) for name in ("run:1", "", "run:2")), return_exceptions=True
+    )
+    assert answers[0] == "opened run:1"
+    assert isinstance(answers[1], ValueError)
+    assert answers[2] == "opened run:2"
+    assert scopes_in(catalog) == {"run:1", "run:2"}
+
+
+async def test_all_learn_at_once_that_the_catalog_cannot_be_written(catalog, writer):
+    read_only = {
+        "sqlite": "PRAGMA query_only = ON",
+        "postgresql": "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+    }[catalog.dialect]
+    catalog.close()
+    event.listen(catalog.engine, "connect", lambda opened, _: opened.execute(read_only))
+    if catalog.dialect == "postgresql":
+        event.listen(catalog.engine, "connect", lambda opened, _: opened.commit())
+    opening = Opening()
+    answers = await asyncio.gather(
+        *(writer.add(opening, f"run:{number}") for number in range(9)), return_exceptions=True
+    )
+    assert {type(answer) for answer in answers} == {CatalogReadOnly}
+    assert opening.groups == [9]

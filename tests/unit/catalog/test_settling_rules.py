@@ -1,0 +1,103 @@
+"""What the bill says that an ended prediction cost, and when it has said it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalog.settling import (
+    DEDUCTION_SHOWS_WITHIN,
+    REFUND_SHOWS_WITHIN,
+    Settlement,
+    settlement,
+)
+from catalog.values import BillingRow, PredictionStatus
+
+ENDED = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+SOON, AFTER_AN_HOUR, AFTER_A_DAY = timedelta(minutes=1), timedelta(hours=2), timedelta(hours=25)
+COMPLETED, FAILED, EXPIRED = (
+    PredictionStatus.COMPLETED,
+    PredictionStatus.FAILED,
+    PredictionStatus.EXPIRED,
+)
+
+
+def line(kind: str, micros: int | None, number: int = 0) -> BillingRow:
+    return BillingRow(
+        uuid=f"{kind}{number}",
+        provider_id="p",
+        kind=kind,
+        amount_micros=micros,
+        created_at=None,
+    )
+
+
+def settled(status, rows, waited):
+    return settlement(status, rows, ended_at=ENDED, now=ENDED + waited)
+
+
+DEDUCTED, REFUNDED = line("deduct", 10_000), line("refund", 10_000)
+
+
+@pytest.mark.parametrize(
+    ("status", "rows", "waited", "expected"),
+    [
+        (COMPLETED, [], SOON, None),
+        (COMPLETED, [], AFTER_A_DAY, None),  # an answer is never free
+        (COMPLETED, [DEDUCTED], SOON, (10_000, 0)),
+        (COMPLETED, [DEDUCTED, line("refund", 4_000)], SOON, (10_000, 4_000)),
+        (COMPLETED, [DEDUCTED, line("deduct", 5_000, 1)], SOON, (15_000, 0)),
+        (FAILED, [], SOON, None),  # the deduction may only be late
+        (FAILED, [], AFTER_AN_HOUR, (0, 0)),
+        (FAILED, [DEDUCTED], SOON, None),
+        (FAILED, [DEDUCTED], AFTER_AN_HOUR, None),  # the refund may only be late
+        (FAILED, [DEDUCTED], AFTER_A_DAY, (10_000, 0)),
+        (FAILED, [DEDUCTED, REFUNDED], SOON, (10_000, 10_000)),
+        (FAILED, [DEDUCTED, line("refund", 3_000)], SOON, None),
+        (FAILED, [DEDUCTED, line("refund", 3_000)], AFTER_A_DAY, (10_000, 3_000)),
+        (EXPIRED, [DEDUCTED, REFUNDED], SOON, (10_000, 10_000)),
+        (EXPIRED, [DEDUCTED], AFTER_A_DAY, (10_000, 0)),
+        (COMPLETED, [line("deduct", None)], AFTER_A_DAY, None),  # unknown is never zero
+        (FAILED, [DEDUCTED, line("refund", None)], AFTER_A_DAY, None),
+        (FAILED, [REFUNDED], SOON, None),
+        (FAILED, [REFUNDED], AFTER_A_DAY, (0, 0)),  # its deduction was not read
+        (FAILED, [DEDUCTED, line("refund", 90_000)], SOON, (10_000, 10_000)),
+        (FAILED, [DEDUCTED, line("note", 1)], AFTER_A_DAY, (10_000, 0)),
+    ],
+)
+def test_a_prediction_is_settled_once_its_bill_is_final(status, rows, waited, expected):
+    found = settled(status, rows, waited)
+    assert found == (
+        None if expected is None else Settlement(deducted=expected[0], refunded=expected[1])
+    )
+
+
+LINES = st.lists(
+    st.builds(
+        line, st.sampled_from(["deduct", "refund"]), st.integers(0, 10**6), st.integers(0, 99)
+    ),
+    max_size=6,
+)
+STATUSES = st.sampled_from([COMPLETED, FAILED, EXPIRED])
+WAITS = st.timedeltas(timedelta(0), timedelta(days=8))
+
+
+@given(STATUSES, LINES, WAITS)
+def test_nothing_ever_costs_less_than_nothing(status, rows, waited):
+    found = settled(status, rows, waited)
+    assert found is None or found.net >= 0
+
+
+@given(STATUSES, LINES, WAITS, st.timedeltas(timedelta(0), timedelta(days=8)))
+def test_what_is_final_stays_final_while_the_bill_stays_the_same(status, rows, waited, longer):
+    found = settled(status, rows, waited)
+    assert found is None or settled(status, rows, waited + longer) == found
+
+
+@given(st.sampled_from([FAILED, EXPIRED]), LINES)
+def test_a_failure_never_waits_for_ever(status, rows):
+    waited = max(DEDUCTION_SHOWS_WITHIN, REFUND_SHOWS_WITHIN) + timedelta(seconds=1)
+    assert settled(status, rows, waited) is not None
