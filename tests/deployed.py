@@ -13,6 +13,7 @@ from typing import Any
 from prefect_place import PATIENCE_SECONDS
 from repository import ROOT
 
+from catalog.clock import Clock, utc_now
 from tasks.wavespeed.sandbox.options import SandboxOptions
 from tasks.wavespeed.sandbox.seeing import measure_duration, new_model
 from tasks.wavespeed.sandbox.serve import RunningSandbox, running_sandbox
@@ -34,14 +35,16 @@ def write_settings(clone: Path, **settings: str) -> None:
 
 
 @contextlib.contextmanager
-def sandbox_on_a_port(options: SandboxOptions) -> Iterator[RunningSandbox]:
+def sandbox_on_a_port(
+    options: SandboxOptions, *, clock: Clock = utc_now
+) -> Iterator[RunningSandbox]:
     """The stand-in for the provider's API, with an event loop of its own."""
     ready: list[RunningSandbox] = []
     started, done = threading.Event(), threading.Event()
 
     async def keep() -> None:
         async with running_sandbox(
-            options, model=new_model(), measure_duration=measure_duration
+            options, model=new_model(), measure_duration=measure_duration, clock=clock
         ) as running:
             ready.append(running)
             started.set()
