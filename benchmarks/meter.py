@@ -1,7 +1,8 @@
 """What a piece of work costs: processor time of this process, waiting, memory, and loop lag.
 
-Processor time is what `getrusage` says of this process alone, so a server or a neighbour on the
-same machine does not count. Every measurement carries the machine's load average.
+Processor time is what `getrusage` says of this process and of its own that have ended, so a server
+or a neighbour on the same machine does not count. Memory is that of this process and of its own
+together. Every measurement carries the machine's load average.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 _LAG_EVERY_SECONDS = 0.02
+_CHILDREN_EVERY_SECONDS = 0.5
 
 
 @dataclass(kw_only=True)
@@ -47,6 +49,7 @@ async def metered() -> AsyncIterator[Cost]:
     """Measure a block of a coroutine."""
     cost, lags = Cost(), []
     watching = asyncio.create_task(_watch(lags))
+    children = asyncio.create_task(_watch_children(cost))
     began, cpu_before = time.perf_counter(), cpu_seconds()
     try:
         yield cost
@@ -54,10 +57,11 @@ async def metered() -> AsyncIterator[Cost]:
         cost.wall_seconds = time.perf_counter() - began
         cost.cpu_seconds = cpu_seconds() - cpu_before
         watching.cancel()
+        children.cancel()
         lags.sort()
         cost.lag_p99_ms = 1000 * lags[int(0.99 * len(lags))] if lags else 0.0
         cost.lag_most_ms = 1000 * lags[-1] if lags else 0.0
-        cost.peak_mb = peak_mb()
+        cost.peak_mb += peak_mb()
         cost.load = os.getloadavg()[0]
 
 
@@ -68,10 +72,23 @@ async def _watch(lags: list[float]) -> None:
         lags.append(max(0.0, time.perf_counter() - due))
 
 
+async def _watch_children(cost: Cost) -> None:
+    """Keep the most memory that the processes of this one have held at once."""
+    while True:
+        cost.peak_mb = max(cost.peak_mb, sum(_peak_mb_of(pid) for pid in _children()))
+        await asyncio.sleep(_CHILDREN_EVERY_SECONDS)
+
+
+def _children() -> list[str]:
+    """Give the numbers of this process's own, where the system tells them."""
+    lists = Path("/proc/self/task").glob("*/children")
+    return [pid for one in lists for pid in one.read_text().split()]
+
+
 def cpu_seconds() -> float:
-    """User and system time of this process so far, all its threads included."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+    """User and system time so far: all threads of this process, and its own that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def peak_mb() -> float:
@@ -79,12 +96,17 @@ def peak_mb() -> float:
 
     From /proc where there is one: what getrusage says includes the parent's before the child began.
     """
-    status = Path("/proc/self/status")
-    if status.exists():
-        for line in status.read_text().splitlines():
+    if Path("/proc/self/status").exists():
+        return _peak_mb_of("self")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _peak_mb_of(pid: str) -> float:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for line in Path("/proc", pid, "status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return 0.0
 
 
 def alone(contender: Callable[..., Awaitable[Cost]], *arguments: object) -> Cost:

@@ -83,3 +83,11 @@ class StoreRefused(StoreUnreachable):
 
 class ReadInterrupted(StoreUnreachable):
     """An answer broke off half-way."""
+
+
+def in_words(error: OSError) -> str:
+    """Say what the operating system said, without the path it said it about."""
+    if isinstance(error, PermissionError):
+        return "permission denied; let the user who runs reelcat read it"
+    words = error.strerror or type(error).__name__
+    return f"the system says: {words[:1].lower()}{words[1:]}"

@@ -11,10 +11,10 @@ import pytest
 from catalog.errors import SourceError
 from catalog.values import Listing, ListingProblem
 from tasks.storage.errors import FileUnreadable, StoreError
-from tasks.storage.local import FolderLister
 from tasks.storage.source import parse_source
 from tasks.storage.stores import Stores
 from tasks.storage.uris import file_uri, path_of
+from tasks.storage.walking import Walk
 
 
 def touch(path: Path, data: bytes = b"film") -> Path:
@@ -270,8 +270,8 @@ def test_a_folder_that_goes_before_its_turn_is_a_problem(tmp_path):
 
 
 def test_the_root_of_the_file_system_is_a_source_like_any_other():
-    lister = FolderLister(parse_source("/").uri)
-    assert lister._uri("a b") == "file:///a%20b"
+    walk = Walk(parse_source("/").uri)
+    assert walk._uri("a b") == "file:///a%20b"
 
 
 def test_a_folder_that_goes_between_naming_and_listing_is_an_error(tmp_path):
