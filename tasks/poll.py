@@ -12,8 +12,11 @@ from tasks.services import Services
 from tasks.wavespeed.polling import PollSchedule, ServiceTimes
 from tasks.wavespeed.unseen import Unseen
 
+#: The last ones of a run, or all of a small one: to look at them costs little.
+FEW = 10
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+
+@dataclass(kw_only=True, slots=True)
 class Poller:
     """How predictions of one run are looked at; what they took teaches the next ones."""
 
@@ -22,6 +25,7 @@ class Poller:
     times: ServiceTimes
     unseen: Unseen
     rng: random.Random
+    _followed: int = 0
 
     def likely_ended(self) -> int:
         """How many of those that are followed have probably ended, and were not seen since."""
@@ -44,6 +48,15 @@ class Poller:
         Raises:
             AccountStopped: if the key is refused.
         """
+        self._followed += 1
+        try:
+            return await self._follow(provider_id, accepted_at, expires_at)
+        finally:
+            self._followed -= 1
+
+    async def _follow(
+        self, provider_id: str, accepted_at: datetime, expires_at: datetime | None
+    ) -> Ended | None:
         clock = self.services.clock
         age = (clock() - accepted_at).total_seconds()
         last_unfinished = max(age, 0.0)
@@ -73,6 +86,7 @@ class Poller:
                 troubles=troubles,
                 retry_after_seconds=outcome.retry_after_seconds,
                 jitter=self.rng.random(),
+                few=self._followed <= FEW,
             )
             if now + timedelta(seconds=wait) > patience:
                 return None

@@ -109,15 +109,19 @@ class PollSchedule:
         troubles: int = 0,
         retry_after_seconds: float | None = None,
         jitter: float = 0.0,
+        few: bool = False,
     ) -> float:
         """How long to wait after a look that found it unfinished.
 
         `age_seconds` since it was accepted; `troubles` looks in a row without a usable answer;
-        `jitter` from 0 to 1 spreads looks after trouble, up to half as long again. At least
+        `jitter` from 0 to 1 spreads looks after trouble, up to half as long again; `few` says that
+        hardly any others are waited for: looks then cost little, and the whole run waits. At least
         `min_gap_seconds` and what the provider asks for; at most `most_gap_seconds` without trouble
         and `most_wait_seconds` with it.
         """
         gap = self._gap(age_seconds, times)
+        if few:
+            gap = min(gap, max(age_seconds, 0.0) / 8)
         if troubles > 0:
             gap = gap * 2.0 ** min(troubles, 30) * (1 + jitter / 2)
             gap = min(gap, self.most_wait_seconds)

@@ -87,6 +87,24 @@ def test_late_ones_are_looked_at_every_15_to_30_seconds(age, wait):
     assert PollSchedule().next_look_seconds(age_seconds=age, times=lognormal(200)) == wait
 
 
+@given(SCHEDULE, SECONDS, TIMES, TROUBLES, st.floats(0, 300))
+def test_the_last_ones_are_looked_at_sooner_but_never_too_soon(
+    schedule, age, times, troubles, asked
+):
+    def wait(*, few):
+        return schedule.next_look_seconds(
+            age_seconds=age, times=times, troubles=troubles, retry_after_seconds=asked, few=few
+        )
+
+    assert max(schedule.min_gap_seconds, asked) <= wait(few=True) <= wait(few=False)
+
+
+@pytest.mark.parametrize(("age", "wait"), [(30, 5), (60, 7.5), (120, 15), (86_400, 30)])
+def test_a_run_does_not_wait_long_for_its_last_ones(age, wait):
+    schedule = PollSchedule()
+    assert schedule.next_look_seconds(age_seconds=age, times=lognormal(200), few=True) == wait
+
+
 def test_the_whole_schedule_scales_with_the_least_gap():
     times = ServiceTimes(second / 100 for second in range(5, 105))
     quick = PollSchedule(min_gap_seconds=0.05)
