@@ -47,7 +47,7 @@ docs: env ## Write the pages that come from the program
 
 bench: env ## Measure, all or NAME=…, and note the results
 	@$(UV) sync --locked --quiet --group bench
-	@$(RUN) python benchmarks $(NAME)
+	@PYTHONDONTWRITEBYTECODE= $(RUN) python benchmarks $(NAME)
 
 format: env ## Mend style and formatting
 	@$(RUN) ruff check --fix .

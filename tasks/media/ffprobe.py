@@ -11,9 +11,7 @@ import subprocess
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path
-
-from ffmpeg._utils import convert_kwargs_to_cmd_line_args
-from pydantic import BaseModel, Field, ValidationError
+from typing import TYPE_CHECKING
 
 from tasks.media.binaries import version_of
 from tasks.media.engines import (
@@ -27,47 +25,11 @@ from tasks.media.engines import (
     Stream,
 )
 
+if TYPE_CHECKING:
+    from tasks.media.ffprobe_answer import FfprobeStream
+
 #: Errors of FFmpeg that say nothing about the file: no such file, I/O, memory, access, bug.
 ENGINE_FAULT_CODES = frozenset((-2, -5, -12, -13, -558323010))
-
-
-class FfprobeStream(BaseModel):
-    """One stream as ffprobe writes it; every field may be missing."""
-
-    codec_type: str = "unknown"
-    codec_name: str | None = None
-    codec_tag_string: str | None = None
-    width: int | None = None
-    height: int | None = None
-    avg_frame_rate: str = "0/0"
-    r_frame_rate: str = "0/0"
-    duration: str | None = None
-    disposition: dict[str, int] = Field(default_factory=dict)
-    tags: dict[str, str] = Field(default_factory=dict)
-    side_data_list: list[dict[str, object]] = Field(default_factory=list)
-
-
-class FfprobeFormat(BaseModel):
-    """The container as ffprobe writes it."""
-
-    format_name: str = ""
-    duration: str | None = None
-    start_time: str | None = None
-    tags: dict[str, str] = Field(default_factory=dict)
-
-
-class FfprobeError(BaseModel):
-    """Why ffprobe gave up, as one of FFmpeg's numbers."""
-
-    code: int
-
-
-class FfprobeAnswer(BaseModel):
-    """All of it."""
-
-    streams: list[FfprobeStream] = Field(default_factory=list)
-    format: FfprobeFormat = Field(default_factory=FfprobeFormat)
-    error: FfprobeError | None = None
 
 
 class Ffprobe:
@@ -84,11 +46,10 @@ class Ffprobe:
 
     def report(self, media: Media) -> Report:
         """Read the header; see `engines.Engine`."""
+        from tasks.media.ffprobe_answer import read_answer  # noqa: PLC0415 - brings pydantic
+
         output = self._ask(media, of="json", show_format=None, show_streams=None, show_error=None)
-        try:
-            answer = FfprobeAnswer.model_validate_json(output.decode("utf-8", errors="replace"))
-        except ValidationError as error:
-            raise EngineFailed("ffprobe's answer could not be read.") from error
+        answer = read_answer(output)
         if answer.error is not None:
             if answer.error.code in ENGINE_FAULT_CODES:
                 raise EngineFailed("ffprobe could not read the file.")
@@ -124,6 +85,9 @@ class Ffprobe:
 
     def _ask(self, media: Media, **options: str | None) -> bytes:
         """Run ffprobe on a file and return what it wrote, whatever it thinks of the file."""
+        # As the models of its answers: most files are in no doubt, and their child imports neither.
+        from ffmpeg._utils import convert_kwargs_to_cmd_line_args  # noqa: PLC0415
+
         if media.path is None:
             raise EngineFailed("ffprobe is only asked about files on this machine.")
         arguments = convert_kwargs_to_cmd_line_args(
