@@ -33,6 +33,14 @@ def archive(tmp_path_factory):
     return root
 
 
+def the_walking_one() -> psutil.Process:
+    """Among whatever else this process has started, such as servers for other tests."""
+    (process,) = (
+        one for one in psutil.Process().children() if "walking_beside" in " ".join(one.cmdline())
+    )
+    return process
+
+
 def test_a_process_beside_finds_what_a_walk_alone_finds(archive):
     alone = list(Walk(archive.as_uri()).on())
     beside = list(walk_beside(Walk(archive.as_uri())))
@@ -66,7 +74,7 @@ def test_whoever_stops_listening_ends_the_process(archive, monkeypatch):
     monkeypatch.setattr(walking_beside, "_PIPE_BYTES", 4_096)
     walking = walk_beside(Walk(archive.as_uri()))
     next(walking)
-    (process,) = psutil.Process().children()
+    process = the_walking_one()
 
     walking.close()
 
@@ -77,8 +85,7 @@ def test_a_process_that_is_killed_is_an_error_that_says_what_to_do(archive, monk
     monkeypatch.setattr(walking_beside, "_PIPE_BYTES", 4_096)
     walking = walk_beside(Walk(archive.as_uri()))
     met = list(itertools.islice(walking, 10))
-    (process,) = psutil.Process().children()
-    process.kill()
+    the_walking_one().kill()
 
     with pytest.raises(SourceError, match="the process that listed it was killed; run it again"):
         met.extend(walking)
