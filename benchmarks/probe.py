@@ -43,7 +43,7 @@ from tasks.storage.source import parse_source
 from tasks.storage.stores import Stores
 from tasks.tally import Tally
 
-_FILES = int(os.environ.get("BENCH_FILES", "3000"))
+_FILES = int(os.environ.get("BENCH_FILES", "10000"))
 _FEW = 100
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from catalog import searchable
@@ -44,70 +45,91 @@ def record_inspections(session: Session, looks: Sequence[Look]) -> list[None]:
     """
     current = as_listed(session, [look.location for look in looks])
     valid = [look for look in looks if look.location.id in current]
-    videos = _remember(session, [look for look in valid if look.content_id is not None])
+    video_ids = _remember(session, [look for look in valid if look.content_id is not None])
     if valid:
-        session.execute(update(Location), [_outcome(look, videos) for look in valid])
-    if videos:
-        searchable.refresh_all(session, [video.id for video in videos.values()])
+        session.connection().execute(_LOOKED_AT, [_outcome(look, video_ids) for look in valid])
+    if video_ids:
+        searchable.refresh_all(session, list(video_ids.values()))
     return [None] * len(looks)
 
 
-def _outcome(look: Look, videos: Mapping[str, Video]) -> dict[str, object]:
+def _outcome(look: Look, video_ids: Mapping[str, int]) -> dict[str, object]:
     probe = look.inspection.probe
     content_id = look.content_id
     return {
-        "id": look.location.id,
+        "of": look.location.id,
         "probe_status": probe.status,
         "problem": probe.error if content_id is None else None,
-        "video_id": None if content_id is None else videos[content_id].id,
+        "video_id": None if content_id is None else video_ids[content_id],
         "claimed_by": None,  # whoever lists it anew need not wait for who looked at it now
     }
 
 
-def _remember(session: Session, looks: Sequence[Look]) -> dict[str, Video]:
-    """Find or make the videos; a better look at known content replaces a worse one."""
+def _remember(session: Session, looks: Sequence[Look]) -> dict[str, int]:
+    """Find or make the videos; a better look at known content replaces a worse one.
+
+    Gives their ids by content.
+    """
     if not looks:
         return {}
-    contents = {look.content_id for look in looks}
     rows = session.scalars(
         select(Video)
-        .where(Video.content_id.in_(contents))
+        .where(Video.content_id.in_({look.content_id for look in looks}))
         .execution_options(populate_existing=True)
     )
-    videos = {video.content_id: video for video in rows}
+    known = {video.content_id: video for video in rows}
+    new: dict[str, Look] = {}
     for look in looks:
         content_id = look.content_id or ""
-        video = videos.get(content_id)
-        if video is None:
-            video = Video(content_id=content_id, size=look.inspection.size, added_at=look.now)
-            video.taken_at = _file_time(look.location.listing.mtime_ns)
-            _measure(video, look.inspection)
-            session.add(video)
-            videos[content_id] = video
-        elif video.probe_status is not ProbeStatus.OK:
-            _measure(video, look.inspection)
+        if content_id in known:
+            if known[content_id].probe_status is not ProbeStatus.OK:
+                _measure_better(known[content_id], look)
+        elif content_id not in new or new[content_id].inspection.probe.status is not ProbeStatus.OK:
+            new[content_id] = look
     session.flush()
-    return videos
+    ids = {content_id: video.id for content_id, video in known.items()}
+    return ids | _insert(session, new)
 
 
-def _measure(video: Video, inspection: Inspection) -> None:
-    probe = inspection.probe
-    video.probe_status = probe.status
-    video.probe_error = probe.error
-    video.probe_engine = probe.engine
-    video.container = probe.container
-    video.duration_seconds = probe.duration_seconds
-    video.duration_source = probe.duration_source
-    video.video_codec = probe.video_codec
-    video.audio_codec = probe.audio_codec
-    video.width = probe.width
-    video.height = probe.height
-    video.rotation = probe.rotation
-    video.fps = probe.fps
-    video.has_audio = probe.has_audio
-    video.recorded_at = probe.recorded_at
-    video.taken_at = probe.recorded_at or video.taken_at
-    video.tags = dict(probe.tags)
+def _insert(session: Session, new: Mapping[str, Look]) -> dict[str, int]:
+    if not new:
+        return {}
+    rows = [
+        {"content_id": content_id, "size": look.inspection.size, "added_at": look.now}
+        | _measures(look)
+        for content_id, look in new.items()
+    ]
+    inserted = session.connection().execute(_NEW, rows)
+    return {row.content_id: row.id for row in inserted}
+
+
+def _measure_better(video: Video, look: Look) -> None:
+    taken_at = look.inspection.probe.recorded_at or video.taken_at
+    for name, value in (_measures(look) | {"taken_at": taken_at}).items():
+        setattr(video, name, value)
+
+
+def _measures(look: Look) -> dict[str, Any]:
+    """Give what a look says of a video, by column."""
+    probe = look.inspection.probe
+    return {
+        "probe_status": probe.status,
+        "probe_error": probe.error,
+        "probe_engine": probe.engine,
+        "container": probe.container,
+        "duration_seconds": probe.duration_seconds,
+        "duration_source": probe.duration_source,
+        "video_codec": probe.video_codec,
+        "audio_codec": probe.audio_codec,
+        "width": probe.width,
+        "height": probe.height,
+        "rotation": probe.rotation,
+        "fps": probe.fps,
+        "has_audio": probe.has_audio,
+        "recorded_at": probe.recorded_at,
+        "taken_at": probe.recorded_at or _file_time(look.location.listing.mtime_ns),
+        "tags": dict(probe.tags),
+    }
 
 
 def _file_time(mtime_ns: int) -> datetime:
@@ -116,3 +138,16 @@ def _file_time(mtime_ns: int) -> datetime:
         return datetime.fromtimestamp(mtime_ns / 1_000_000_000, tz=UTC)
     except (OverflowError, ValueError, OSError):
         return datetime(1970, 1, 1, tzinfo=UTC)
+
+
+# Put together once: they are asked for every few files.
+_locations: Any = Location.__table__
+_LOOKED_AT = (
+    update(_locations)
+    .where(_locations.c.id == bindparam("of"))
+    .values(
+        {name: bindparam(name) for name in ("probe_status", "problem", "video_id", "claimed_by")}
+    )
+)
+_videos: Any = Video.__table__
+_NEW = insert(_videos).returning(_videos.c.id, _videos.c.content_id)

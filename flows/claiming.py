@@ -7,8 +7,9 @@ comes first is decided once everything is known.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from catalog import locations
@@ -27,6 +28,8 @@ from tasks.together import together
 BATCH = 500
 #: While one batch comes to its end, the children already look at the next one.
 SIDE_BY_SIDE = 2
+#: Batches that were looked at wait to be written down; a slow disk must not let them pile up.
+UNWRITTEN = 4
 
 
 async def look_at_all(
@@ -51,6 +54,35 @@ async def look_at_all(
     await claiming.at_all()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Turn:
+    """What a batch keeps from the next ones; closing `written` closes `looked_at`, too."""
+
+    looked_at: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    written: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+
+class Turns:
+    """How many batches are looked at and written down together."""
+
+    def __init__(self) -> None:
+        self._unlooked = asyncio.Semaphore(SIDE_BY_SIDE)
+        self._unwritten = asyncio.Semaphore(UNWRITTEN)
+
+    async def next(self) -> Turn:
+        """Wait until there is room for another."""
+        turn = Turn()
+        with contextlib.ExitStack() as given_up:
+            given_up.callback(turn.written.close)
+            await self._unwritten.acquire()
+            turn.written.callback(self._unwritten.release)
+            await self._unlooked.acquire()
+            turn.written.callback(turn.looked_at.close)
+            turn.looked_at.callback(self._unlooked.release)
+            given_up.pop_all()
+        return turn
+
+
 @dataclass(kw_only=True, slots=True)
 class _Claiming:
     """One run looks at locations, page by page, beside others that look at the same ones."""
@@ -71,10 +103,10 @@ class _Claiming:
     async def _once_over(self) -> bool:
         """Look at what is free; True if other runs are still looking at some."""
         after, others = "", False
-        room = asyncio.Semaphore(SIDE_BY_SIDE)
+        turns = Turns()
         async with together() as group:
             while not self.door.stop_asked.is_set():
-                await room.acquire()
+                turn = await turns.next()
                 if self.door.stop_asked.is_set():
                     break  # it was asked for while the last batches came to their end
                 page = await asyncio.to_thread(self._next_page, after)
@@ -85,17 +117,21 @@ class _Claiming:
                 mine = await self._claim([one.id for one in meant if not one.claimed])
                 others = others or len(mine) < len(meant)
                 if mine:
-                    looking = self._look_at([one for one in meant if one.id in mine])
-                    group.create_task(looking).add_done_callback(lambda _: room.release())
+                    batch = [one for one in meant if one.id in mine]
+                    group.create_task(self._look_at(batch, turn))
                 else:
-                    room.release()
+                    turn.written.close()
         return others
 
-    async def _look_at(self, mine: Sequence[Unlooked]) -> None:
+    async def _look_at(self, mine: Sequence[Unlooked], turn: Turn) -> None:
         self._pages += 1
         page = self._pages
         name = f"probe-{page} ({len(mine)} files)"
-        await self.door.batch(name, partial(probe_page, mine, self.services, self.tally))
+        with turn.written:
+            probe = partial(
+                probe_page, mine, self.services, self.tally, when_looked_at=turn.looked_at.close
+            )
+            await self.door.batch(name, probe)
         await self._unclaim([one.id for one in mine])
         probed = self.tally.videos.probed
         tell("batch.probed", batch=page, files=len(mine), probed=probed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -22,40 +22,65 @@ from tasks.storage.store import ARCHIVE_CLASSES
 from tasks.tally import Tally
 from tasks.together import together
 
+#: Locations that are looked at and written down as one: each alone costs more than its looks.
+TOGETHER = 8
 #: A growing file shows that it grows within this time.
 WATCHED = timedelta(seconds=2)
 
 
-async def probe_page(page: Sequence[Unlooked], services: Services, tally: Tally) -> None:
-    """Look at a page of locations, many at once, and record each as it is known."""
+async def probe_page(
+    page: Sequence[Unlooked],
+    services: Services,
+    tally: Tally,
+    *,
+    when_looked_at: Callable[[], None],
+) -> None:
+    """Look at a page of locations, many at once, and record a few as soon as they are known.
+
+    Calls `when_looked_at` once all were looked at, when some are still to be written down.
+    """
     archived = [one for one in page if one.listing.storage_class in ARCHIVE_CLASSES]
     readable = [one for one in page if one.listing.storage_class not in ARCHIVE_CLASSES]
     for one in archived:
         await services.writer.apply(partial(_record_archived, location=one))
     growing = asyncio.create_task(_growing(readable, services))
+    unlooked = len(readable)
+
+    async def look_at(some: Sequence[Unlooked]) -> None:
+        nonlocal unlooked
+        inspections = await services.pool.inspect_all([one.listing for one in some])
+        unlooked -= len(some)
+        if not unlooked:
+            when_looked_at()
+        await _record(some, inspections, await growing, services, tally)
+
     async with together() as group:
-        for one in readable:
-            group.create_task(_probe(one, growing, services, tally))
+        for first in range(0, len(readable), TOGETHER):
+            group.create_task(look_at(readable[first : first + TOGETHER]))
 
 
-async def _probe(
-    location: Unlooked, growing: asyncio.Task[set[int]], services: Services, tally: Tally
+async def _record(
+    some: Sequence[Unlooked],
+    inspections: Sequence[Inspection],
+    growing: Collection[int],
+    services: Services,
+    tally: Tally,
 ) -> None:
-    inspection = await services.pool.inspect(location.listing)
-    if location.id in await growing:
-        inspection = _deferred(inspection)
-    tell_item(
-        "video.probed",
-        location=location.listing.uri,
-        video=inspection.content_id,
-        status=inspection.probe.status,
-        reason=inspection.probe.error,
-    )
-    tally.videos.probed += 1
-    tally.videos.bytes_read += inspection.bytes_read
-    tally.videos.requests += inspection.requests
-    look = Look(location=location, inspection=inspection, now=services.clock())
-    await services.writer.add(videos.record_inspections, look)
+    now, looks = services.clock(), list[Look]()
+    for location, found in zip(some, inspections, strict=True):
+        inspection = _deferred(found) if location.id in growing else found
+        tell_item(
+            "video.probed",
+            location=location.listing.uri,
+            video=inspection.content_id,
+            status=inspection.probe.status,
+            reason=inspection.probe.error,
+        )
+        tally.videos.probed += 1
+        tally.videos.bytes_read += inspection.bytes_read
+        tally.videos.requests += inspection.requests
+        looks.append(Look(location=location, inspection=inspection, now=now))
+    await services.writer.add_all(videos.record_inspections, looks)
 
 
 async def _growing(page: Sequence[Unlooked], services: Services) -> set[int]:

@@ -8,6 +8,8 @@ longer, because a transaction costs more than a change.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -36,7 +38,11 @@ class _Waiting:
     change: Callable[..., Any]
     done: asyncio.Future[Any]
     #: What `change` takes together with others; None where it is a change of its own.
-    item: Any = None
+    items: Sequence[Any] | None = None
+
+    @property
+    def size(self) -> int:
+        return 1 if self.items is None else len(self.items)
 
 
 class GroupWriter:
@@ -46,6 +52,10 @@ class GroupWriter:
         self._catalog = catalog
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="catalog-writer")
         self._waiting: list[_Waiting] = []
+        #: How many changes wait: several for one who waits for several.
+        self._changes = 0
+        #: Set once no more would go into one transaction.
+        self._many = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
 
     async def apply(self, change: Callable[[Session], T]) -> T:
@@ -61,11 +71,21 @@ class GroupWriter:
 
         `change` gives an answer for each of its items, in order.
         """
-        return cast("T", await self._written(change, item))
+        return (await self.add_all(change, [item]))[0]
 
-    async def _written(self, change: Callable[..., Any], item: object) -> object:
+    async def add_all(
+        self, change: Callable[[Session, Sequence[Item]], Sequence[T]], items: Sequence[Item]
+    ) -> Sequence[T]:
+        """Apply `change` to each of `items`; as `add`, with an answer for each."""
+        return cast("Sequence[T]", await self._written(change, items))
+
+    async def _written(self, change: Callable[..., Any], items: Sequence[Any] | None) -> object:
         done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(change, done, item))
+        waiting = _Waiting(change, done, items)
+        self._waiting.append(waiting)
+        self._changes += waiting.size
+        if self._changes >= _MOST_CHANGES:
+            self._many.set()
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write_all())
         return await done
@@ -79,7 +99,7 @@ class GroupWriter:
     async def _write_all(self) -> None:
         loop = asyncio.get_running_loop()
         while self._waiting:
-            group, self._waiting = self._waiting[:_MOST_CHANGES], self._waiting[_MOST_CHANGES:]
+            group = self._next_group()
             began = loop.time()
             for waiting, result in await loop.run_in_executor(self._thread, self._write, group):
                 if waiting.done.cancelled():
@@ -88,9 +108,24 @@ class GroupWriter:
                     waiting.done.set_exception(result)
                 else:
                     waiting.done.set_result(result)
-            if len(group) > 1 and len(self._waiting) < _MOST_CHANGES:
+            if len(group) > 1 and self._changes < _MOST_CHANGES:
                 took = loop.time() - began
-                await asyncio.sleep(min(_GATHER_TIMES * took, _MOST_GATHER_SECONDS))
+                await self._gather(min(_GATHER_TIMES * took, _MOST_GATHER_SECONDS))
+
+    def _next_group(self) -> list[_Waiting]:
+        """Take as many as go into one transaction, at least one."""
+        sizes = itertools.accumulate(waiting.size for waiting in self._waiting)
+        count = max(1, sum(1 for size in sizes if size <= _MOST_CHANGES))
+        group, self._waiting = self._waiting[:count], self._waiting[count:]
+        self._changes -= sum(waiting.size for waiting in group)
+        return group
+
+    async def _gather(self, seconds: float) -> None:
+        """Wait for more changes, but no longer than until there are enough."""
+        self._many.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._many.wait()
 
     def _write(self, group: list[_Waiting]) -> list[tuple[_Waiting, Any]]:
         """Write a group in one transaction; if one of them fails, each change in its own.
@@ -118,16 +153,16 @@ def _apply(session: Session, group: list[_Waiting]) -> list[tuple[_Waiting, Any]
     """Apply changes in the order of their first coming, those of many items once for all."""
     together: dict[object, list[_Waiting]] = {}
     for waiting in group:
-        alone = waiting.item is None
+        alone = waiting.items is None
         together.setdefault(waiting if alone else waiting.change, []).append(waiting)
     results: list[tuple[_Waiting, Any]] = []
     for waitings in together.values():
         change = waitings[0].change
-        if waitings[0].item is None:
+        if waitings[0].items is None:
             results.append((waitings[0], change(session)))
-        else:
-            answers = change(session, [waiting.item for waiting in waitings])
-            results.extend(zip(waitings, answers, strict=True))
+            continue
+        answers = iter(change(session, [item for one in waitings for item in one.items or ()]))
+        results.extend((one, list(itertools.islice(answers, one.size))) for one in waitings)
     return results
 
 

@@ -36,6 +36,8 @@ class Media:
     path: Path | None
     #: Whether a look at it costs next to nothing.
     near: bool
+    #: Whether an index in it, whole and of all of it, says what there is to know of its streams.
+    indexed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -48,10 +48,10 @@ def content_id(file: Seekable, size: int) -> str:
 
 def _exactly(file: Seekable, offset: int, length: int) -> bytes:
     file.seek(offset)
-    parts = bytearray()
-    while len(parts) < length:
-        part = file.read(length - len(parts))
+    found = file.read(length)
+    while len(found) < length:
+        part = file.read(length - len(found))
         if not part:
             raise FileShrank
-        parts += part
-    return bytes(parts)
+        found += part
+    return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tasks.media.layout import Family, Layout
 from tasks.media.seekable import Seekable
@@ -34,8 +34,7 @@ MOST_TRACK_BYTES = 1024 * 1024
 MOST_ELEMENTS = 32
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Element:
+class _Element(NamedTuple):
     id: int
     body: int
     #: None if the writer did not know, as in live recordings.

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from tasks.media.layout import Family, Layout
 from tasks.media.seekable import Seekable
@@ -26,8 +27,7 @@ ENCRYPTED_ENTRIES = (b"encv", b"drmi")
 MOST_INDEX_BYTES = 1024 * 1024
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """One named stretch of the file: its content lies from `body` to `end`."""
 
     name: bytes

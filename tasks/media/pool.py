@@ -89,12 +89,16 @@ class InspectPool:
 
     async def inspect(self, listing: Listing) -> Inspection:
         """Fingerprint and probe one location. Never raises for what the file does."""
+        return (await self.inspect_all([listing]))[0]
+
+    async def inspect_all(self, listings: Sequence[Listing]) -> list[Inspection]:
+        """Fingerprint and probe several, and answer in their order; as `inspect` otherwise."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Inspection] = loop.create_future()
-        self._waiting.append((listing, future))
+        futures: list[asyncio.Future[Inspection]] = [loop.create_future() for _ in listings]
+        self._waiting.extend(zip(listings, futures, strict=True))
         # Not at once: whoever asks for many files does so in one go.
         loop.call_soon(self._dispatch)
-        return await future
+        return await asyncio.gather(*futures)
 
     def _dispatch(self) -> None:
         """Send batches as long as there is a child to take one, and one more for each."""

@@ -7,6 +7,7 @@ is not believed, the packets. What a file contains never raises.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from catalog.values import Probe, ProbeStatus
@@ -37,6 +38,7 @@ def probe(
     layout = read_layout(media.file, media.size, head=head, most_pieces=pieces)
     if layout.encrypted:
         return Probe(status=ProbeStatus.ENCRYPTED, error=verdict.ENCRYPTED, engine=NO_ENGINE)
+    media = replace(media, indexed=layout.index_whole is True and not layout.fragmented)
     answers: list[Probe] = []
     for engine in engines:
         answers.append(_ask(media, layout, engine, whereabouts))

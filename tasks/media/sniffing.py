@@ -6,6 +6,7 @@ Knows only what is certain; anything else is for the engines.
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass
 
 from catalog.values import ProbeStatus
@@ -40,7 +41,10 @@ OTHERS = {
     b"\x00\x05\x16\x07": "the companion that macOS keeps beside a file",
 }
 #: Text that points elsewhere. Following it would read what nobody named.
-PLAYLISTS = ("#extm3u", "ffconcat", "[playlist]", "<mpd", "v=0", "<smil", "<asx", "[reference]")
+PLAYLISTS = (
+    *(b"#extm3u", b"ffconcat", b"[playlist]", b"<mpd", b"v=0", b"<smil", b"<asx", b"[reference]"),
+)
+PAGES = (b"<!doctype html", b"<html", b"<?xml", b"<!--")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,10 +81,10 @@ def sniff(head: bytes) -> Finding | None:
 
 
 def _sniff_text(head: bytes) -> Finding | None:
-    text = head.decode("utf-8-sig", errors="replace").lstrip().lower()
-    if text.startswith(PLAYLISTS) or (text.startswith("<?xml") and "<mpd" in text):
+    text = head.removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    if text.startswith(PLAYLISTS) or (text.startswith(b"<?xml") and b"<mpd" in text):
         return _unreadable("This is a playlist, not a video; what it points to was not opened.")
-    if text.startswith(("<!doctype html", "<html", "<?xml", "<!--")):
+    if text.startswith(PAGES):
         return _unreadable("This is a web page or an error message, not a video.")
     if _is_text(head):
         return _unreadable("This is text, not a video.")
@@ -89,6 +93,8 @@ def _sniff_text(head: bytes) -> Finding | None:
 
 def _is_text(head: bytes) -> bool:
     """Whether it reads as UTF-8 without control characters; a cut last character is forgiven."""
+    if b"\x00" in head:  # as in nearly every video, and told at once
+        return False
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError as error:

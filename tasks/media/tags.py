@@ -89,6 +89,8 @@ def _short_key(key: str) -> str:
 
 def _text(value: str, most: int) -> str:
     """Valid, printable text: what is not becomes a space or a replacement character."""
+    if value.isascii() and value.isprintable():  # as most are
+        return value[: 4 * most].strip()[:most]
     valid = value.encode("utf-8", errors="replace").decode("utf-8", errors="replace")
     clean = "".join(c if c.isprintable() or c == "\n" else " " for c in valid[: 4 * most])
     return clean.strip()[:most]

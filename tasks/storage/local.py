@@ -81,6 +81,21 @@ class LocalFile(CountedReader):
         self._uri = uri
         self._descriptor = descriptor
 
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return the next `size` bytes, or all that is left."""
+        left = max(0, self.size - self._position)
+        if self.closed or size is None or not 0 < size <= left:
+            return super().read(size)
+        try:
+            found = os.pread(self._descriptor, size, self._position)
+        except OSError as error:
+            raise _store_error(self._uri, error) from error
+        if len(found) < size:
+            return super().read(size)  # which goes on, or says that the file is shorter by now
+        self._position += size
+        self.bytes_read += size
+        return found
+
     def _read_at(self, position: int, into: memoryview) -> int:
         filled = 0
         while filled < len(into):

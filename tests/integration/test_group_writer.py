@@ -62,6 +62,40 @@ async def test_an_item_that_cannot_be_written_undoes_only_itself(catalog, writer
     assert scopes_in(catalog) == {"run:1", "run:2"}
 
 
+async def test_several_items_of_one_caller_are_answered_in_their_order(catalog, writer):
+    opening = Opening()
+    first, second = [f"run:{number}" for number in range(30)], ["day:1", "day:2"]
+    answers = await asyncio.gather(
+        writer.add_all(opening, first), writer.add_all(opening, second), writer.add_all(opening, [])
+    )
+    assert answers == [[f"opened {name}" for name in names] for names in (first, second, [])]
+    assert opening.groups == [32]
+    assert scopes_in(catalog) == {*first, *second}
+
+
+async def test_several_items_of_one_caller_are_written_all_or_none(catalog, writer):
+    opening = Opening()
+    answers = await asyncio.gather(
+        writer.add_all(opening, ["run:1", ""]),
+        writer.add_all(opening, ["run:2", "run:3"]),
+        return_exceptions=True,
+    )
+    assert isinstance(answers[0], ValueError)
+    assert answers[1] == ["opened run:2", "opened run:3"]
+    assert scopes_in(catalog) == {"run:2", "run:3"}
+
+
+async def test_a_transaction_is_no_longer_for_callers_that_bring_several(catalog, writer):
+    opening = Opening()
+    names = [f"run:{number}" for number in range(500)]
+    await asyncio.gather(
+        *(writer.add_all(opening, names[first : first + 10]) for first in range(0, 500, 10)),
+        writer.add_all(opening, [f"day:{number}" for number in range(300)]),  # one's own, at once
+    )
+    assert opening.groups == [200, 200, 100, 300]
+    assert len(scopes_in(catalog)) == 800
+
+
 async def test_all_learn_at_once_that_the_catalog_cannot_be_written(catalog, writer):
     read_only = {
         "sqlite": "PRAGMA query_only = ON",
