@@ -84,6 +84,7 @@ async def _catalog(
     orphans = await take_over(services, run_id=engine.run_id, tally=tally)
     resolved = await resolve(services, run_id=engine.run_id)
     stopped: ReelcatError | None = None
+    scopes: Sequence[Scope] = ()
     async with together() as group:
         group.create_task(engine.collect([*orphans, *resolved.adopted]))
         others = Others(engine=engine, group=group)
@@ -101,6 +102,10 @@ async def _catalog(
     await settle_or_say_why(services, tally)
     if stopped is not None:
         raise stopped
+    if tally.analyses.collected and tally.analyses.in_flight_elsewhere:
+        # They were in flight when the plan was made, and have been collected beside it.
+        plan = await planner.plan(scopes)
+        tally.analyses.in_flight_elsewhere = plan.in_flight_elsewhere
 
 
 async def _buy(

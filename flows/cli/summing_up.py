@@ -52,10 +52,7 @@ def print_plan(report: RunReport, backlog: Backlog | None) -> None:
 def print_reconciled(report: RunReport) -> None:
     """Say what came of comparing with the provider."""
     tally = report.tally
-    rows = {
-        "money": f"{show(tally.money.charged)} charged · {show(tally.money.held)} held, in all",
-        "collected": f"{tally.analyses.collected:,}",
-    }
+    rows = {"money": f"{show(tally.money.charged)} charged · {show(tally.money.held)} held, in all"}
     _print(report, _ending(report), rows | _counts(tally))
 
 
@@ -129,6 +126,7 @@ def _analyses(tally: AnalysisTally) -> str:
         (tally.done_before, "done before"),
         (tally.submitted, "submitted"),
         (tally.completed, "completed"),
+        (tally.collected, "collected from earlier runs"),
         (tally.failed, "failed"),
         (tally.failed_before, "failed before"),
         (tally.uncertain, "uncertain"),

@@ -7,6 +7,7 @@ from money_world import PRICE
 
 from catalog.errors import AccountStopped
 from catalog.values import AnalysisStatus, Task
+from flows.cli.summing_up import print_run
 
 pytestmark = pytest.mark.anyio
 
@@ -24,3 +25,16 @@ async def test_an_account_without_credit_collects_what_it_has_paid_for(world):
     books = await here.check()
     assert books.analyses == {AnalysisStatus.COMPLETED: 3, AnalysisStatus.WANTED: 3}
     assert (books.totals.held, books.totals.charged) == (0, 3 * PRICE)
+
+
+async def test_what_is_collected_beside_is_not_called_in_flight_elsewhere(world, capsys):
+    here = await world(films=3, latency_scale=0.05)
+    here.change(wait_minutes=AT_ONCE)
+    await here.run()
+    here.change(wait_minutes=A_MINUTE)
+    report = await here.run()
+    analyses = report.tally.analyses
+    assert (analyses.wanted, analyses.collected, analyses.in_flight_elsewhere) == (3, 3, 0)
+    print_run(report)
+    assert "3 wanted · 3 collected from earlier runs" in capsys.readouterr().out
+    await here.check_all_done(accepted=3, charged=3 * PRICE)
