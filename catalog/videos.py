@@ -78,39 +78,34 @@ def _remember(session: Session, looks: Sequence[Look]) -> dict[str, int]:
         .execution_options(populate_existing=True)
     )
     known = {video.content_id: video for video in rows}
-    new: dict[str, Look] = {}
+    new: dict[str, dict[str, Any]] = {}
     for look in looks:
         content_id = look.content_id or ""
         if content_id in known:
-            if known[content_id].probe_status is not ProbeStatus.OK:
-                _measure_better(known[content_id], look)
-        elif content_id not in new or new[content_id].inspection.probe.status is not ProbeStatus.OK:
-            new[content_id] = look
+            video = known[content_id]
+            if video.probe_status is not ProbeStatus.OK:
+                for name, value in _measures(look, taken_at=video.taken_at).items():
+                    setattr(video, name, value)
+        elif content_id not in new:
+            first = {"content_id": content_id, "size": look.inspection.size, "added_at": look.now}
+            taken_at = _file_time(look.location.listing.mtime_ns)
+            new[content_id] = first | _measures(look, taken_at=taken_at)
+        elif new[content_id]["probe_status"] is not ProbeStatus.OK:
+            new[content_id] |= _measures(look, taken_at=new[content_id]["taken_at"])
     session.flush()
     ids = {content_id: video.id for content_id, video in known.items()}
     return ids | _insert(session, new)
 
 
-def _insert(session: Session, new: Mapping[str, Look]) -> dict[str, int]:
+def _insert(session: Session, new: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
     if not new:
         return {}
-    rows = [
-        {"content_id": content_id, "size": look.inspection.size, "added_at": look.now}
-        | _measures(look)
-        for content_id, look in new.items()
-    ]
-    inserted = session.connection().execute(_NEW, rows)
+    inserted = session.connection().execute(_NEW, list(new.values()))
     return {row.content_id: row.id for row in inserted}
 
 
-def _measure_better(video: Video, look: Look) -> None:
-    taken_at = look.inspection.probe.recorded_at or video.taken_at
-    for name, value in (_measures(look) | {"taken_at": taken_at}).items():
-        setattr(video, name, value)
-
-
-def _measures(look: Look) -> dict[str, Any]:
-    """Give what a look says of a video, by column."""
+def _measures(look: Look, *, taken_at: datetime | None) -> dict[str, Any]:
+    """Give what a look says of a video, by column; `taken_at` is what else is known of that."""
     probe = look.inspection.probe
     return {
         "probe_status": probe.status,
@@ -127,7 +122,7 @@ def _measures(look: Look) -> dict[str, Any]:
         "fps": probe.fps,
         "has_audio": probe.has_audio,
         "recorded_at": probe.recorded_at,
-        "taken_at": probe.recorded_at or _file_time(look.location.listing.mtime_ns),
+        "taken_at": probe.recorded_at or taken_at,
         "tags": dict(probe.tags),
     }
 

@@ -12,7 +12,7 @@ import contextlib
 import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -76,7 +76,10 @@ class GroupWriter:
     async def add_all(
         self, change: Callable[[Session, Sequence[Item]], Sequence[T]], items: Sequence[Item]
     ) -> Sequence[T]:
-        """Apply `change` to each of `items`; as `add`, with an answer for each."""
+        """Apply `change` to each of `items`; as `add`, with an answer for each.
+
+        Raises the first failure, once all that could be written are.
+        """
         return cast("Sequence[T]", await self._written(change, items))
 
     async def _written(self, change: Callable[..., Any], items: Sequence[Any] | None) -> object:
@@ -144,9 +147,17 @@ class GroupWriter:
             return [(waiting, error) for waiting in group]
         except Exception as error:  # noqa: BLE001 - handed to whoever asked for the change
             if len(group) == 1:
-                return [(group[0], error)]
+                return [(group[0], self._write_each(group[0]) if group[0].size > 1 else error)]
             return [pair for waiting in group for pair in self._write([waiting])]
         return results
+
+    def _write_each(self, waiting: _Waiting) -> Any:
+        """Write each item of one caller in its own transaction; gives a failure if there is one."""
+        each = [replace(waiting, items=[item]) for item in waiting.items or ()]
+        results = [result for one in each for _, result in self._write([one])]
+        failures = (result for result in results if isinstance(result, BaseException))
+        answers = (result[0] for result in results if not isinstance(result, BaseException))
+        return next(failures, None) or list(answers)
 
 
 def _apply(session: Session, group: list[_Waiting]) -> list[tuple[_Waiting, Any]]:

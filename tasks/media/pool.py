@@ -169,6 +169,9 @@ class InspectPool:
         raise _Lost("The probing process could not be started.")
 
     def _new_pool(self) -> ProcessPool:
+        # Children begin before they know our path: nothing is imported from the current folder,
+        # which may be the archive.
+        os.environ["PYTHONSAFEPATH"] = "1"
         return ProcessPool(
             max_workers=self._workers,
             initializer=child.begin,

@@ -121,7 +121,7 @@ class PollSchedule:
         """
         gap = self._gap(age_seconds, times)
         if few:
-            gap = min(gap, max(age_seconds, 0.0) / 8)
+            gap = min(gap, max(age_seconds / 8, self.min_gap_seconds))
         if troubles > 0:
             gap = gap * 2.0 ** min(troubles, 30) * (1 + jitter / 2)
             gap = min(gap, self.most_wait_seconds)

@@ -73,16 +73,31 @@ async def test_several_items_of_one_caller_are_answered_in_their_order(catalog, 
     assert scopes_in(catalog) == {*first, *second}
 
 
-async def test_several_items_of_one_caller_are_written_all_or_none(catalog, writer):
+async def test_one_of_several_items_that_cannot_be_written_undoes_only_itself(catalog, writer):
     opening = Opening()
     answers = await asyncio.gather(
-        writer.add_all(opening, ["run:1", ""]),
+        writer.add_all(opening, ["run:1", "", "run:4"]),
         writer.add_all(opening, ["run:2", "run:3"]),
         return_exceptions=True,
     )
     assert isinstance(answers[0], ValueError)
     assert answers[1] == ["opened run:2", "opened run:3"]
-    assert scopes_in(catalog) == {"run:2", "run:3"}
+    assert scopes_in(catalog) == {"run:1", "run:2", "run:3", "run:4"}
+
+
+async def test_items_that_fail_together_and_not_alone_are_written_and_answered(catalog, writer):
+    opening = Opening()
+
+    def one_at_a_time(session, scopes):
+        if len(scopes) > 1:
+            raise ValueError("too many")
+        return opening(session, scopes)
+
+    assert await writer.add_all(one_at_a_time, ["day:1", "day:2"]) == [
+        "opened day:1",
+        "opened day:2",
+    ]
+    assert scopes_in(catalog) == {"day:1", "day:2"}
 
 
 async def test_a_transaction_is_no_longer_for_callers_that_bring_several(catalog, writer):

@@ -26,6 +26,7 @@ from catalog import analyses, locations, runs, videos
 from catalog.models import Analysis, Location, Video
 from catalog.scans import Change
 from catalog.values import Order, ProbeStatus, SourceKind
+from catalog.videos import Look
 
 LATER = NOW + timedelta(days=1)
 LATEST = NOW + timedelta(days=2)
@@ -63,6 +64,29 @@ def test_a_copy_is_the_same_video_in_two_places(catalog):
     found = places(catalog, scope).values()
     assert len(found) == 2
     assert len({place.video_id for place in found}) == 1
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one group", "one by one"])
+@pytest.mark.parametrize("first", [ProbeStatus.ENGINE_ERROR, ProbeStatus.OK])
+def test_copies_are_the_same_video_however_their_looks_are_grouped(catalog, together, first):
+    scope = register(catalog)
+    copies = [listing(f"{FOLDER}/{n}.mp4", mtime_ns=n * 10**18) for n in range(1, 4)]
+    scan(catalog, scope, copies, NOW)
+    with catalog.read() as session:
+        found = locations.unlooked(session, [scope], after_uri="", limit=10)
+    measured = [probe("1", status=first), probe("2"), probe("3")]
+    looks = [
+        Look(location=one, inspection=inspection("one content", probe=each), now=NOW)
+        for one, each in zip(found, measured, strict=True)
+    ]
+    for group in [looks] if together else [[one] for one in looks]:
+        catalog.write(lambda session, group=group: videos.record_inspections(session, group))
+    with catalog.read() as session:
+        (video,) = session.scalars(select(Video))
+        best = 1 if first is ProbeStatus.OK else 2
+        assert (video.probe_status, video.duration_seconds) == (ProbeStatus.OK, best)
+        assert video.taken_at.timestamp() == 10**9  # the first one's, though others say more
+        assert {place.video_id for place in session.scalars(select(Location))} == {video.id}
 
 
 def test_an_unchanged_file_is_not_looked_at_again_and_a_changed_one_is(catalog):

@@ -114,6 +114,17 @@ def test_no_child_starts_before_there_is_work_or_outlives_the_pool(listings):
     asyncio.run(scenario())
 
 
+def test_children_import_nothing_from_the_current_folder(listings, tmp_path, monkeypatch):
+    (tmp_path / "struct.py").write_text("raise SystemExit('imported from the archive')")
+    monkeypatch.chdir(tmp_path)
+
+    async def scenario():
+        async with InspectPool(STORES, workers=1) as pool:
+            return await pool.inspect_all(listings)
+
+    assert all(inspection.content_id for inspection in asyncio.run(scenario()))
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_a_child_that_dies_costs_only_its_file(clips, number):
     async def scenario():

@@ -4,6 +4,7 @@ import itertools
 import os
 import subprocess
 import sys
+import tempfile
 
 import psutil
 import pytest
@@ -103,20 +104,60 @@ def test_where_no_process_can_be_started_the_walk_goes_on_alone(archive, monkeyp
     assert len(list(walk_beside(Walk(archive.as_uri())))) == FOLDERS * (FILES + 1)
 
 
-def test_a_process_whose_listener_dies_ends_by_itself(archive):
-    program = f"""
+def listening(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a program that walks, as a process of its own; what it started may outlive it."""
+    with tempfile.TemporaryFile("w+") as complaints:
+        done = subprocess.run(
+            [sys.executable, "-c", f"{LISTENING}{program}"],
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+            check=False,
+            timeout=60,
+            env=os.environ | environment,
+        )
+        complaints.seek(0)
+        done.stderr = complaints.read()
+    return done
+
+
+LISTENING = """
+import os, psutil, sys
 from tasks.storage.walking import Walk
 from tasks.storage.walking_beside import walk_beside
-import os, psutil
-walking = walk_beside(Walk({archive.as_uri()!r}))
+"""
+
+
+@pytest.mark.parametrize("more", ["films", "empty"])
+def test_a_process_whose_listener_dies_ends_by_itself(tmp_path, more):
+    # It finds a page of films, and then walks on for half a minute.
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "films").mkdir()
+    for number in range(600):
+        (tmp_path / "films" / f"{number}.mp4").touch()
+    done = listening(f"""
+walking = walk_beside(Walk({tmp_path.as_uri()!r}, [{more!r}] * 3_000_000 + ["films"]))
 next(walking)
 (process,) = psutil.Process().children()
 print(process.pid, flush=True)
 os.kill(os.getpid(), 9)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
-    )
+""")
     assert (done.returncode, done.stderr) == (-9, "")
     with contextlib.suppress(psutil.NoSuchProcess):
-        psutil.Process(int(done.stdout)).wait(timeout=30)
+        psutil.Process(int(done.stdout)).wait(timeout=5)
+
+
+def test_modules_of_the_current_folder_are_not_imported(archive, tmp_path, monkeypatch):
+    for name in ("pickle", "struct", "tasks"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported from the archive')")
+    monkeypatch.chdir(tmp_path)
+    assert len(list(walk_beside(Walk(archive.as_uri())))) == FOLDERS * (FILES + 1)
+
+
+def test_what_the_machines_python_prints_is_no_listing(archive, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("print('cos\\nfoo\\n')")
+    done = listening(
+        f"print(len(list(walk_beside(Walk({archive.as_uri()!r})))))", PYTHONPATH=str(tmp_path)
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split()[-1] == str(FOLDERS * (FILES + 1))

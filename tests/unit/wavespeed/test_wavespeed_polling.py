@@ -99,6 +99,17 @@ def test_the_last_ones_are_looked_at_sooner_but_never_too_soon(
     assert max(schedule.min_gap_seconds, asked) <= wait(few=True) <= wait(few=False)
 
 
+@pytest.mark.parametrize("age", [0, 1, 8])
+def test_trouble_doubles_the_wait_for_the_last_ones_too(age):
+    waits = [
+        PollSchedule().next_look_seconds(
+            age_seconds=age, times=ServiceTimes(), troubles=troubles, few=True
+        )
+        for troubles in range(8)
+    ]
+    assert waits == [5, 10, 20, 40, 80, 160, 300, 300]
+
+
 @pytest.mark.parametrize(("age", "wait"), [(30, 5), (60, 7.5), (120, 15), (86_400, 30)])
 def test_a_run_does_not_wait_long_for_its_last_ones(age, wait):
     schedule = PollSchedule()
