@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, cast
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import CursorResult, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from catalog.lifecycle import IN_FLIGHT
-from catalog.models import UNFINISHED, AccountMinute, Prediction
+from catalog.models import UNFINISHED, AccountStart, Prediction
+
+_A_MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,12 +39,7 @@ def take_starts(
         granted = min(granted, limits.starts_per_minute - _starts(session, endpoint, now))
     granted = max(0, granted)
     if granted and limits.starts_per_minute is not None:
-        session.execute(
-            update(AccountMinute)
-            .where(AccountMinute.endpoint == endpoint, AccountMinute.minute == _minute(now))
-            .values(starts=AccountMinute.starts + granted)
-            .execution_options(synchronize_session=False)
-        )
+        _count(session, endpoint, granted, now)
     return granted
 
 
@@ -54,16 +52,42 @@ def _in_flight(session: Session, endpoint: str) -> int:
 
 
 def _starts(session: Session, endpoint: str, now: datetime) -> int:
+    """Count what was started within the last minute, also by somebody whose clock is ahead.
+
+    Not since a full minute began: a provider that counts any sixty seconds would see twice as many
+    around it.
+    """
+    at_ms = _milliseconds(now)
     starts = session.scalar(
-        select(AccountMinute.starts).where(
-            AccountMinute.endpoint == endpoint, AccountMinute.minute == _minute(now)
+        select(func.sum(AccountStart.starts)).where(
+            AccountStart.endpoint == endpoint,
+            AccountStart.at_ms > at_ms - _A_MINUTE_MS,
+            AccountStart.at_ms < at_ms + _A_MINUTE_MS,
         )
     )
-    if starts is None:
-        beginning = {"endpoint": endpoint, "minute": _minute(now), "starts": 0}
-        session.execute(insert(AccountMinute).values(beginning))
     return starts or 0
 
 
-def _minute(now: datetime) -> int:
-    return int(now.timestamp()) // 60
+def _count(session: Session, endpoint: str, granted: int, now: datetime) -> None:
+    """Add what is started now, and forget what no longer counts."""
+    at_ms = _milliseconds(now)
+    here = AccountStart.endpoint == endpoint
+    quietly = {"synchronize_session": False}
+    added = session.execute(
+        update(AccountStart)
+        .where(here, AccountStart.at_ms == at_ms)
+        .values(starts=AccountStart.starts + granted)
+        .execution_options(**quietly)
+    )
+    if not cast("CursorResult[Any]", added).rowcount:
+        beginning = {"endpoint": endpoint, "at_ms": at_ms, "starts": granted}
+        session.execute(insert(AccountStart).values(beginning))
+    session.execute(
+        delete(AccountStart)
+        .where(here, AccountStart.at_ms <= at_ms - _A_MINUTE_MS)
+        .execution_options(**quietly)
+    )
+
+
+def _milliseconds(at: datetime) -> int:
+    return int(at.timestamp() * 1000)

@@ -334,14 +334,14 @@ class Upload(Base):
     expires_at: Mapped[datetime]
 
 
-class AccountMinute(Base):
-    """How many predictions were started at an endpoint in one minute, by all workers."""
+class AccountStart(Base):
+    """How many predictions were started at an endpoint lately, by all workers."""
 
-    __tablename__ = "account_minutes"
+    __tablename__ = "account_starts"
 
     endpoint: Mapped[str] = mapped_column(String(255), primary_key=True)
-    #: Minutes since the epoch.
-    minute: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    #: Milliseconds since the epoch.
+    at_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     starts: Mapped[int]
 
 

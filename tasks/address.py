@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 from catalog import locations, uploads
 from catalog.errors import ReelcatError
@@ -67,7 +68,8 @@ class Addresses:
     """The uploads of one run, so that each video is sent once however many tasks it has."""
 
     services: Services
-    _locks: dict[int, asyncio.Lock] = field(default_factory=dict)
+    #: By video, as long as somebody holds or awaits it.
+    _locks: WeakValueDictionary[int, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     _uploaded: dict[int, tuple[str, datetime]] = field(default_factory=dict)
     #: For files on disk; looking at an object takes the bucket's time, in a thread of its own.
     _visits: SharedVisits = field(default_factory=SharedVisits)

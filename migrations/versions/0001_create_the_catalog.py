@@ -53,11 +53,11 @@ POSTGRESQL_SEARCH = (
 
 def upgrade() -> None:
     op.create_table(
-        "account_minutes",
+        "account_starts",
         sa.Column("endpoint", sa.String(length=255), nullable=False),
-        sa.Column("minute", sa.BigInteger(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
         sa.Column("starts", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("endpoint", "minute", name="pk_account_minutes"),
+        sa.PrimaryKeyConstraint("endpoint", "at_ms", name="pk_account_starts"),
     )
     op.create_table(
         "budgets",
@@ -349,4 +349,4 @@ def downgrade() -> None:
     op.drop_table("sources")
     op.drop_table("runs")
     op.drop_table("budgets")
-    op.drop_table("account_minutes")
+    op.drop_table("account_starts")
