@@ -14,12 +14,14 @@ import signal
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self, TypeAlias
 
 from pebble import ProcessExpired, ProcessPool
 
 from catalog.values import Inspection, Listing
+from tasks.child_imports import not_from_the_current_folder
 from tasks.media import child
 from tasks.media.inspecting import InspectOptions, failed
 from tasks.storage.stores import Stores
@@ -69,8 +71,10 @@ class InspectPool:
         self._pool: ProcessPool | None = None
         self._waiting: deque[_Waiting] = deque()
         self._running: set[asyncio.Task[None]] = set()
+        self._imports = ExitStack()
 
     async def __aenter__(self) -> Self:
+        self._imports.enter_context(not_from_the_current_folder())
         return self
 
     async def __aexit__(
@@ -86,6 +90,7 @@ class InspectPool:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         await self._drop(self._pool)
+        self._imports.close()
 
     async def inspect(self, listing: Listing) -> Inspection:
         """Fingerprint and probe one location. Never raises for what the file does."""
@@ -169,9 +174,6 @@ class InspectPool:
         raise _Lost("The probing process could not be started.")
 
     def _new_pool(self) -> ProcessPool:
-        # Children begin before they know our path: nothing is imported from the current folder,
-        # which may be the archive.
-        os.environ["PYTHONSAFEPATH"] = "1"
         return ProcessPool(
             max_workers=self._workers,
             initializer=child.begin,

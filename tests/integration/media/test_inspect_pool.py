@@ -125,6 +125,23 @@ def test_children_import_nothing_from_the_current_folder(listings, tmp_path, mon
     assert all(inspection.content_id for inspection in asyncio.run(scenario()))
 
 
+@pytest.mark.parametrize("before", [None, "", "1"])
+def test_the_environment_is_as_before_once_no_pool_needs_it(monkeypatch, before):
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    if before is not None:
+        monkeypatch.setenv("PYTHONSAFEPATH", before)
+
+    async def scenario():
+        first, second = InspectPool(STORES), InspectPool(STORES)
+        await first.__aenter__()
+        async with second:
+            await first.__aexit__(None, None, None)
+            assert os.environ["PYTHONSAFEPATH"] == "1"
+
+    asyncio.run(scenario())
+    assert os.environ.get("PYTHONSAFEPATH") == before
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_a_child_that_dies_costs_only_its_file(clips, number):
     async def scenario():
