@@ -110,9 +110,10 @@ DRAWN_POINTS = tuple(
 )
 #: What hardly ever comes by itself, and what makes it come.
 PROVOKED: dict[str, Fault | None] = {
-    "beat": None,
-    "drop": Fault.TICKET_413,
-    "forget_upload": Fault.TASK_FAILED_1402,
+    **dict.fromkeys(around("beat"), None),
+    **dict.fromkeys(around("drop"), Fault.TICKET_413),
+    **dict.fromkeys(around("forget_upload"), Fault.TASK_FAILED_1402),
+    "balance: before request": None,
 }
 CRASH_POINTS = (*DRAWN_POINTS, *around("beat"))
 

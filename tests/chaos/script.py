@@ -179,9 +179,8 @@ def draw_script(seed: int) -> Script:
 
 def _provoked(script: Script, number: int) -> Script:
     """Let the first process come to, and die at, a point where hardly any comes by itself."""
-    change = list(PROVOKED)[number % len(PROVOKED)]
-    point = around(change)[number // len(PROVOKED) % 2]
-    fault = PROVOKED[change]
+    point = list(PROVOKED)[number % len(PROVOKED)]
+    fault = PROVOKED[point]
     rates = {} if fault is None else {fault: 0.6}
     plan = FaultPlan(rates=rates, seed=script.seed)
     first, *later = script.steps
