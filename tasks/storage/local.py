@@ -40,7 +40,11 @@ class FolderLister:
         self._uri = uri
 
     def list(self) -> Iterator[Listing | ListingProblem]:
-        """Yield candidates folder by folder; unreadable folders become problems."""
+        """Yield candidates folder by folder; unreadable folders become problems.
+
+        Raises:
+            SourceError: as `Lister.list`.
+        """
         _require_readable(path_of(self._uri))
         walk, met = Walk(self._uri), 0
         while walk.folders and met < _MET_ALONE:

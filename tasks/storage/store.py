@@ -31,7 +31,8 @@ class Lister(Protocol):
         A part that cannot be listed is yielded as a problem and the rest goes on.
 
         Raises:
-            SourceError: nothing of the source can be listed.
+            SourceError: the source cannot be listed, or not to its end; what was yielded before
+                stands, and nothing may be concluded from what was not.
         """
 
 
