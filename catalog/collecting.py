@@ -26,6 +26,7 @@ class Orphan:
     """An unfinished prediction that no living run looks after."""
 
     prediction_id: int
+    analysis_id: int
     status: PredictionStatus
     endpoint: str
     provider_id: str | None
@@ -56,6 +57,7 @@ def _orphan_columns() -> Select[Any]:
     return (
         select(
             Prediction.id,
+            Prediction.analysis_id,
             Prediction.status,
             Prediction.endpoint,
             Prediction.provider_id,
@@ -71,6 +73,7 @@ def _orphan_columns() -> Select[Any]:
 def _orphan(row: Row[Any]) -> Orphan:
     return Orphan(
         prediction_id=row.id,
+        analysis_id=row.analysis_id,
         status=row.status,
         endpoint=row.endpoint,
         provider_id=row.provider_id,

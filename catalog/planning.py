@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 
 from catalog.analyses import Left
@@ -29,6 +29,8 @@ class Terms:
     accepts: Callable[[str], bool]
     #: What the same analyses would cost by another list, for comparison; None for no comparison.
     compare_with: PriceList | None = None
+    #: Analyses that the run has collected for earlier ones itself; they were not done before it.
+    collected: Container[int] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +50,8 @@ class Plan:
     wanted: int = 0
     done_before: int = 0
     failed_before: int = 0
+    #: Completed, or about to be, by the run itself, which collects what earlier ones bought.
+    collected: int = 0
     in_flight_elsewhere: int = 0
     #: Of videos whose length is not known, so nothing can be quoted.
     unquotable: list[Left] = field(default_factory=list)
@@ -107,12 +111,16 @@ def _compare(plan: Plan, left: Left, terms: Terms) -> None:
 def _is_left(plan: Plan, left: Left, terms: Terms) -> bool:
     """Count an analysis that is not to be bought; True if it is."""
     match left.status:
+        case AnalysisStatus.WANTED:
+            return True
+        case AnalysisStatus.FAILED if terms.retry_failed:
+            return True
+        case AnalysisStatus.FAILED:
+            plan.failed_before += 1
+        case _ if left.analysis_id in terms.collected:
+            plan.collected += 1
         case AnalysisStatus.COMPLETED:
             plan.done_before += 1
         case AnalysisStatus.PENDING | AnalysisStatus.UNCERTAIN:
             plan.in_flight_elsewhere += 1
-        case AnalysisStatus.FAILED if not terms.retry_failed:
-            plan.failed_before += 1
-        case AnalysisStatus.FAILED | AnalysisStatus.WANTED:
-            return True
     return False

@@ -28,6 +28,9 @@ class Follower:
     poller: Poller
     #: Called when one has been seen to end, before that is written down.
     on_end: Callable[[], None]
+    #: Analyses whose predictions this run has collected for earlier ones; they were not done before
+    #: it.
+    collected: set[int] = field(default_factory=set)
     _following: set[asyncio.Future[Ended | None]] = field(default_factory=set)
     _leaving: bool = False
     #: Those of this run, by prediction; they are found again as if they were somebody else's.
@@ -105,6 +108,8 @@ class Follower:
             self.tally.analyses.left_running += 1
             return
         self.on_end()
+        if job is None and orphan is not None:
+            self.collected.add(orphan.analysis_id)  # before a plan can see what is written now
         duration = job.left.duration_seconds if job else orphan and orphan.duration_seconds
         await record(
             prediction_id, ended, duration_seconds=duration or None, services=self.services

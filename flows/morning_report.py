@@ -67,15 +67,13 @@ def sentence_of_error(error: BaseException) -> str:
 
 
 def percent(tally: Tally) -> float:
-    """Give how far a run has come, from 0 to 100: of what it can do, what is decided.
+    """Give how far a run has come, from 0 to 100: of what it planned, what is decided.
 
     0 as long as it is not known what there is to do.
     """
     counts = tally.analyses
-    not_now = counts.over_budget + counts.unquotable + counts.in_flight_elsewhere
-    to_do = counts.wanted - counts.done_before - counts.failed_before - not_now
     decided = counts.completed + counts.completed_by_others + counts.failed
-    return 0.0 if to_do <= 0 else min(100.0, 100.0 * decided / to_do)
+    return min(100.0, 100.0 * decided / counts.planned) if counts.planned else 0.0
 
 
 def progress_line(tally: Tally) -> str:

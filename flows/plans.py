@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -35,14 +35,16 @@ class Planner:
     selection: Selection
     zone: ZoneInfo
 
-    async def plan(self, scopes: Sequence[Scope]) -> Plan:
-        """Say what is to be done now."""
+    async def plan(
+        self, scopes: Sequence[Scope], *, collected: Container[int] = frozenset()
+    ) -> Plan:
+        """Say what is to be done now, by a run that has collected some analyses itself."""
         if not scopes:
             return Plan()
         await self.services.writer.apply(partial(analyses.want, scopes=scopes, wish=self.wish))
-        return await asyncio.to_thread(self._plan, scopes)
+        return await asyncio.to_thread(self._plan, scopes, collected)
 
-    def _plan(self, scopes: Sequence[Scope]) -> Plan:
+    def _plan(self, scopes: Sequence[Scope], collected: Container[int]) -> Plan:
         with self.services.catalog.read() as session:
             free = free_in_all(self._standings(session))
             terms = Terms(
@@ -52,6 +54,7 @@ class Planner:
                 retry_failed=self.options.retry_failed,
                 accepts=self.selection.holds,
                 compare_with=MOLMO2_PRICES if self.services.provider.offline else None,
+                collected=collected,
             )
             stream = analyses.stream(session, scopes, self.wish, self.options.order)
             return make_plan(stream, terms)
@@ -112,6 +115,7 @@ def count(plan: Plan, tally: Tally) -> None:
     counts.done_before = plan.done_before
     counts.failed_before = plan.failed_before
     counts.in_flight_elsewhere = plan.in_flight_elsewhere
+    counts.planned = len(plan.jobs)
     counts.unquotable = len(plan.unquotable)
     counts.over_budget = len(plan.over_budget)
     tally.money.quoted = plan.quoted_micros

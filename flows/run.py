@@ -104,7 +104,7 @@ async def _catalog(
         raise stopped
     if tally.analyses.collected and tally.analyses.in_flight_elsewhere:
         # They were in flight when the plan was made, and have been collected beside it.
-        plan = await planner.plan(scopes)
+        plan = await planner.plan(scopes, collected=engine.follower.collected)
         tally.analyses.in_flight_elsewhere = plan.in_flight_elsewhere
 
 
@@ -121,7 +121,7 @@ async def _buy(
     before = passes = 0
     for number in itertools.count():
         tally.stage = "Planning"
-        plan = await planner.plan(scopes)
+        plan = await planner.plan(scopes, collected=engine.follower.collected)
         if number == 0:
             shown = {job.left.analysis_id for job in plan.jobs}
             canary = await _show(plan, engine, tally)
@@ -149,7 +149,7 @@ async def _buy(
             await engine.predict(jobs)
         await _collect_lost(engine, door, tally)
         if engine.halted:
-            plan = await planner.plan(scopes)
+            plan = await planner.plan(scopes, collected=engine.follower.collected)
             left = shown & {job.left.analysis_id for job in [*plan.jobs, *plan.over_budget]}
             _count_left(len(left), tally)
             return

@@ -39,6 +39,8 @@ class AnalysisTally:
     failed_before: int = 0
     #: Another run works on them, or a lost submission of an earlier run is not resolved.
     in_flight_elsewhere: int = 0
+    #: What fits into the budgets of what is left to do, when the first plan is made.
+    planned: int = 0
     submitted: int = 0
     completed: int = 0
     failed: int = 0

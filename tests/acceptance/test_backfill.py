@@ -42,6 +42,8 @@ BUDGET_USD = "20"
 BUDGET_MICROS = 20_000_000
 WORKERS = 3
 ANSWER_SECONDS = 2.0
+#: Of the real pace: of 600 that last two seconds each, 30 end in a second then.
+SLOWNESS = 0.1
 #: On a busy machine all of it takes its time.
 PATIENCE_SECONDS = 600.0
 
@@ -72,16 +74,26 @@ def fill(server, clip: bytes) -> None:
 
 
 class HeldClock:
-    """The provider's clock: it stands still until it is let go, and nothing is completed.
+    """The provider's clock: it stands still, then goes slowly, until it is let go.
 
-    However late the guests come, the one that called them has not done everything by itself.
+    While it stands nothing is completed, so that the run that called others has not done everything
+    by itself, however late they come. It has taken all the room that there is by then, so for them
+    to get any, some has to be completed.
     """
 
     def __init__(self) -> None:
         self._held_at: datetime | None = utc_now()
+        self._slow_since: datetime | None = None
 
     def __call__(self) -> datetime:
-        return self._held_at or utc_now()
+        if self._held_at is None:
+            return utc_now()
+        if self._slow_since is None:
+            return self._held_at
+        return self._held_at + SLOWNESS * (utc_now() - self._slow_since)
+
+    def go_slowly(self) -> None:
+        self._slow_since = utc_now()
 
     def let_go(self) -> None:
         self._held_at = None
@@ -161,6 +173,8 @@ def backfill(tmp_path_factory, clips, postgresql_shelf):
             spending={"budget_usd": BUDGET_USD},
             pace={"workers": WORKERS, "concurrency": 600},
         )
+        until(lambda: has_guest(catalog_url), "a guest joins", PATIENCE_SECONDS)
+        clock.go_slowly()
         victim = killed_guest(prefect, workers, catalog_url)
         clock.let_go()
         host = prefect.ended(started, PATIENCE_SECONDS)
@@ -174,6 +188,12 @@ def backfill(tmp_path_factory, clips, postgresql_shelf):
             artifacts=prefect.artifacts(started),
         )
     postgresql_shelf.drop(catalog_url)
+
+
+def has_guest(catalog_url) -> bool:
+    """Tell whether a second run has begun beside the first."""
+    with contextlib.closing(connect(catalog_url)) as catalog, catalog.read() as session:
+        return session.scalar(select(func.count()).select_from(Run)) > 1
 
 
 def killed_guest(prefect, workers, catalog_url) -> str:

@@ -64,7 +64,7 @@ def in_a_test(command: str, port: int) -> str:
         # It goes on; what it has to say ends with how to stop it.
         return (
             f"{command} > sandbox.out 2>&1 & "
-            "until grep -q Ctrl-C sandbox.out; do sleep 0.1; done; cat sandbox.out"
+            "until grep -qs Ctrl-C sandbox.out; do sleep 0.1; done; cat sandbox.out"
         )
     return command
 

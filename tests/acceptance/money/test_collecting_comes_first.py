@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from money_world import PRICE
+from sqlalchemy import func, select
 
 from catalog.errors import AccountStopped
+from catalog.models import Analysis
 from catalog.values import AnalysisStatus, Task
 from flows.cli.summing_up import print_run
+from flows.door import PlainDoor
 
 pytestmark = pytest.mark.anyio
 
@@ -38,3 +43,34 @@ async def test_what_is_collected_beside_is_not_called_in_flight_elsewhere(world,
     print_run(report)
     assert "3 wanted · 3 collected from earlier runs" in capsys.readouterr().out
     await here.check_all_done(accepted=3, charged=3 * PRICE)
+
+
+async def test_what_is_collected_before_the_plan_is_not_called_done_before(world, capsys):
+    here = await world(films=3, latency_scale=0.05)
+    here.change(wait_minutes=AT_ONCE)
+    await here.run()
+    (here.folder / "no-film.mp4").write_bytes(b"to be looked at")
+    here.change(wait_minutes=A_MINUTE)
+    report = await here.run(door=DoorThatWaits(here, completed=3))
+    analyses = report.tally.analyses
+    assert (analyses.wanted, analyses.done_before, analyses.collected) == (3, 0, 3)
+    print_run(report)
+    assert "3 wanted · 3 collected from earlier runs" in capsys.readouterr().out
+
+
+class DoorThatWaits(PlainDoor):
+    """Looks at nothing until so many analyses are completed, so that no plan is made before."""
+
+    def __init__(self, world, *, completed: int) -> None:
+        super().__init__()
+        self._world, self._completed = world, completed
+
+    async def batch(self, name, work):
+        async with asyncio.timeout(60):
+            while self._done() < self._completed:  # noqa: ASYNC110 - the catalog alone knows
+                await asyncio.sleep(0.01)
+        return await work()
+
+    def _done(self) -> int:
+        query = select(func.count()).where(Analysis.status == AnalysisStatus.COMPLETED)
+        return self._world.read(lambda session: session.scalar(query))

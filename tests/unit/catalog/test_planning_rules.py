@@ -68,6 +68,20 @@ def test_each_analysis_is_counted_under_what_it_is():
     assert (plan.quoted_micros, plan.planned_micros) == (70_000, 10_000)
 
 
+def test_what_the_run_itself_has_collected_was_not_done_before_it():
+    stream = [
+        left(1, status=AnalysisStatus.COMPLETED),
+        left(2, status=AnalysisStatus.COMPLETED),
+        left(3, status=AnalysisStatus.FAILED),
+        left(4, status=AnalysisStatus.PENDING),  # about to be written down
+        left(5, status=AnalysisStatus.WANTED),  # failed for a passing reason: still to be had
+    ]
+    plan = make_plan(stream, terms(collected={2, 3, 4, 5}))
+    assert (plan.collected, plan.done_before) == (2, 1)
+    assert (plan.failed_before, plan.in_flight_elsewhere) == (1, 0)
+    assert bought(plan) == [5]
+
+
 def test_a_failed_analysis_is_bought_again_only_when_asked():
     failed = [left(1, status=AnalysisStatus.FAILED)]
     assert bought(make_plan(failed, terms())) == []
@@ -111,9 +125,13 @@ def test_an_unknown_length_is_free_where_everything_is():
     st.none() | st.integers(0, 500_000),
     st.none() | st.integers(0, 5),
     st.booleans(),
+    st.sets(st.integers(0, 30)),
 )
-def test_nothing_is_lost_counted_twice_or_over_budget(stream, free, most, retry):
-    plan = make_plan(stream, terms(free_micros=free, most_videos=most, retry_failed=retry))
+def test_nothing_is_lost_counted_twice_or_over_budget(stream, free, most, retry, collected):
+    plan = make_plan(
+        stream,
+        terms(free_micros=free, most_videos=most, retry_failed=retry, collected=collected),
+    )
     assert plan.wanted == len({one.analysis_id for one in stream})
     assert plan.wanted == sum(
         [
@@ -122,6 +140,7 @@ def test_nothing_is_lost_counted_twice_or_over_budget(stream, free, most, retry)
             len(plan.unquotable),
             plan.done_before,
             plan.failed_before,
+            plan.collected,
             plan.in_flight_elsewhere,
             plan.beyond_limit,
         ]

@@ -41,14 +41,16 @@ def report(status: RunStatus, tally: Tally, stopped_by: str | None = None) -> Ru
         (AnalysisTally(), 0),
         (AnalysisTally(wanted=10, done_before=10), 0),
         (AnalysisTally(wanted=10), 0),
-        (AnalysisTally(wanted=10, completed=2, failed=3), 50),
+        (AnalysisTally(wanted=10, planned=10, completed=2, failed=3), 50),
         # Half is done before, and of the other half the budget reaches four.
-        (AnalysisTally(wanted=10, done_before=5, over_budget=1, completed=2), 50),
+        (AnalysisTally(wanted=10, done_before=5, over_budget=1, planned=4, completed=2), 50),
+        # What earlier runs bought is collected beside, and is none of this.
+        (AnalysisTally(wanted=10, planned=4, completed=2, collected=6), 50),
         # Bought again after a passing failure, so that more ended than were wanted.
-        (AnalysisTally(wanted=2, completed=2, failed=1), 100),
+        (AnalysisTally(wanted=2, planned=2, completed=2, failed=1), 100),
     ],
 )
-def test_progress_is_the_part_of_what_can_be_done_that_is_decided(analyses, expected):
+def test_progress_is_the_part_of_what_was_planned_that_is_decided(analyses, expected):
     assert percent(Tally(analyses=analyses)) == expected
 
 
