@@ -3,8 +3,8 @@
 Everything is real: the engine of `flows.run` in this process, a catalog, the sandbox on a port.
 Only waiting is short, and the clock, which the sandbox shares, can be put ahead.
 
-`World.check` holds the three books against each other: what the sandbox saw, what the ledger says,
-what the catalog holds. Tests call it after whatever they did, and then say what is special.
+`World.check` holds the three books against each other (tests/money_books.py). Tests call it after
+whatever they did, and then say what is special.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import asyncio
 import hashlib
 import os
 import sys
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,21 +21,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from money_books import ID_LENGTH, Books, read_books
 from pydantic import SecretStr
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from catalog import ledger, locations, scans, sources, videos
+from catalog import budgets, locations, scans, sources, videos
 from catalog.budget import DAY, MONTH
 from catalog.clock import utc_now
 from catalog.database import connect
-from catalog.models import Analysis, Budget, Prediction, Video
-from catalog.totals import Totals
 from catalog.values import (
     AnalysisStatus,
     DurationSource,
     Inspection,
-    PredictionStatus,
     Probe,
     ProbeStatus,
     Task,
@@ -62,9 +58,6 @@ from tasks.wavespeed.sandbox.serve import RunningSandbox, running_sandbox
 SECONDS = 3
 PRICE = 5_000
 BUDGET = 1_000_000
-
-#: As many characters of a content's hash as the catalog keeps.
-ID_LENGTH = 64
 
 #: So short that a provider that never answers costs a test little.
 HASTY = Limits(
@@ -118,30 +111,6 @@ class Ended:
     code: int
     out: str
     err: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Books:
-    """What the three of them say at one moment. Money is micro-dollars."""
-
-    audit: dict[str, Any]
-    #: What the sandbox accepted, oldest first.
-    accepted: list[dict[str, Any]]
-    analyses: Counter[AnalysisStatus]
-    predictions: list[Prediction]
-    totals: Totals
-    disagreements: list[str]
-    problems: list[str]
-
-    @property
-    def statuses(self) -> Counter[PredictionStatus]:
-        return Counter(one.status for one in self.predictions)
-
-    @property
-    def settled(self) -> bool:
-        """Whether nothing is out, and the bill has confirmed everything that ended."""
-        done = {PredictionStatus.RELEASED}
-        return all(one.settled_at is not None or one.status in done for one in self.predictions)
 
 
 @dataclass(kw_only=True)
@@ -233,7 +202,7 @@ class World:
     async def books(self) -> Books:
         """Read all three."""
         audit, accepted = await self.sandbox.audit(), await self.sandbox.predictions()
-        return self.read(lambda session: _books(session, audit, accepted))
+        return self.read(lambda session: read_books(session, audit, accepted))
 
     async def check(self) -> Books:
         """Hold the books against each other; whatever happened, none of this may be wrong."""
@@ -251,93 +220,6 @@ class World:
         assert books.totals.charged == books.audit["billed_micros"]
         assert charged is None or books.totals.charged == charged
         return books
-
-
-def _books(session: Session, audit: dict[str, Any], accepted: list[dict[str, Any]]) -> Books:
-    predictions = list(session.scalars(select(Prediction).order_by(Prediction.id)))
-    totals = ledger.totals(session)
-    disagreements = ledger.disagreements(session)
-    statuses = list(session.scalars(select(Analysis.status)))
-    return Books(
-        audit=audit,
-        accepted=accepted,
-        analyses=Counter(statuses),
-        predictions=predictions,
-        totals=totals,
-        disagreements=disagreements,
-        problems=[
-            *disagreements,
-            *_wrong_counts(audit),
-            *_over_limits(session),
-            *_unknown_money(audit, accepted, predictions, totals),
-            *_wrong_answers(session, accepted),
-        ],
-    )
-
-
-def _wrong_counts(audit: dict[str, Any]) -> Iterable[str]:
-    for name in ("duplicates", "unread_at_expiry", "key_leaks"):
-        if audit[name]:
-            yield f"{name}: {audit[name]}"
-
-
-def _over_limits(session: Session) -> Iterable[str]:
-    for one in session.scalars(select(Budget)):
-        if one.limit_micros is not None and one.committed_micros > one.limit_micros:
-            yield f"{one.scope}: {one.committed_micros} committed of {one.limit_micros}"
-
-
-def _unknown_money(
-    audit: dict[str, Any],
-    accepted: list[dict[str, Any]],
-    predictions: list[Prediction],
-    totals: Totals,
-) -> Iterable[str]:
-    """What the provider took must be counted: known by its id, or held by one of unknown outcome.
-
-    A bill that is higher than was quoted counts from when it was read.
-    """
-    known = {one.provider_id for one in predictions if one.provider_id}
-    strangers = [one["id"] for one in accepted if one["id"] not in known]
-    uncertain = {PredictionStatus.UNCERTAIN, PredictionStatus.SUBMITTING}
-    open_ = sum(one.status in uncertain for one in predictions)
-    if len(strangers) > open_:
-        yield f"{len(strangers)} accepted, unknown to the catalog; {open_} of unknown outcome"
-    if known - {one["id"] for one in accepted}:
-        yield "the catalog has predictions that the provider never accepted"
-    counted = totals.held + totals.charged
-    more = sum(
-        max(0, one["price_micros"] - quoted)
-        for one in accepted
-        for quoted in [p.quoted_micros for p in predictions if p.provider_id == one["id"]]
-    )
-    if audit["billed_micros"] > counted + more:
-        yield f"the provider took {audit['billed_micros']}, the ledger counts {counted}"
-
-
-def _wrong_answers(session: Session, accepted: list[dict[str, Any]]) -> Iterable[str]:
-    """Every answer must be the one to its own question about its own film."""
-    rows = session.execute(
-        select(Analysis, Prediction, Video)
-        .join(Prediction, Prediction.analysis_id == Analysis.id)
-        .join(Video, Video.id == Analysis.video_id)
-        .where(Prediction.provider_id.is_not(None))
-    )
-    by_id = {one["id"]: one for one in accepted}
-    for analysis, prediction, video in rows:
-        there = by_id.get(prediction.provider_id)
-        if there is None:
-            continue
-        if prediction.status is not PredictionStatus.COMPLETED:
-            continue
-        if (there["video"][:ID_LENGTH], there["task"]) != (video.content_id, analysis.task.value):
-            asked = f"{there['video']}, {there['task']}"
-            yield f"prediction {prediction.id} for {video.content_id} asked about {asked}"
-        # Some answers are cut short; none names another film.
-        if "sha256:" in (analysis.text or "") and video.content_id[:20] not in analysis.text:
-            yield f"prediction {prediction.id} for {video.content_id} got {analysis.text}"
-        if not analysis.text:
-            yield f"analysis {analysis.id} is completed without a text"
 
 
 def content_id(content: bytes) -> str:
@@ -437,8 +319,6 @@ def settings_for(sandbox: RunningSandbox, catalog_url: str, **changes: Any) -> S
 
 def set_budget(world: World, *, day: int | None = None, month: int | None = None) -> None:
     """Set standing limits, as `reelcat budget` does before a day has begun."""
-    from catalog import budgets
-
     with closing(connect(world.catalog_url)) as catalog:
         for scope, limit in ((DAY, day), (MONTH, month)):
             if limit is not None:
