@@ -14,10 +14,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-import boto3
 import psutil
 import pytest
-from botocore.config import Config
 from deployed import audit_of, make_clone, sandbox_on_a_port, write_settings
 from prefect_place import running_prefect, running_worker, until, wait_for
 from sqlalchemy import func, select
@@ -54,14 +52,7 @@ def films(clip: bytes) -> list[bytes]:
 
 
 def fill(server, clip: bytes) -> None:
-    client = boto3.client(
-        "s3",
-        endpoint_url=server.url,
-        aws_access_key_id=server.access_key,
-        aws_secret_access_key=server.secret_key,
-        region_name="us-east-1",
-        config=Config(s3={"addressing_style": "path"}, max_pool_connections=8),
-    )
+    client = server.client()
     client.create_bucket(Bucket="backlog")
 
     def put(numbered: tuple[int, bytes]) -> None:

@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from deployed import audit_of, make_clone, sandbox_on_a_port, write_settings
 from prefect_place import (
     PATIENCE_SECONDS,
@@ -93,14 +91,7 @@ class Machine:
 def archive(clips) -> Iterator[SwiftServer]:
     """A bucket with three films, one of them twice, and a file that is none."""
     server = running_server()
-    client = boto3.client(
-        "s3",
-        endpoint_url=server.url,
-        aws_access_key_id=server.access_key,
-        aws_secret_access_key=server.secret_key,
-        region_name="us-east-1",
-        config=Config(s3={"addressing_style": "path"}),
-    )
+    client = server.client()
     client.create_bucket(Bucket="nights")
     for name in CLIPS:
         client.put_object(Bucket="nights", Key=f"2009/{name}", Body=clips[name].read_bytes())

@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import boto3
 import pytest
-from botocore.config import Config
 from command import plain_environment
 from swift_server import free_ports, running_server
 from transcripts import Step, agrees, shape_of, steps_of
@@ -104,14 +102,7 @@ def terminal(tmp_path_factory) -> Iterator[Terminal]:
 
 def fill_bucket(s3, film: Path) -> None:
     """The bucket that the README names."""
-    client = boto3.client(
-        "s3",
-        endpoint_url=s3.url,
-        aws_access_key_id=s3.access_key,
-        aws_secret_access_key=s3.secret_key,
-        region_name="us-east-1",
-        config=Config(s3={"addressing_style": "path"}),
-    )
+    client = s3.client()
     client.create_bucket(Bucket="archive")
     client.put_object(Bucket="archive", Key="2009/harbour.mp4", Body=film.read_bytes())
 

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, closing
 from datetime import timedelta
 
 import pytest
+from money_doors import Meeting
 from money_world import PRICE, SOON, open_world
 from sqlalchemy import select, text, update
 
@@ -43,22 +44,6 @@ async def world(tmp_path, catalog_url):
             return here
 
         yield opened
-
-
-class Meeting(PlainDoor):
-    """Lets nobody hold money before all have made their plans."""
-
-    def __init__(self, everybody):
-        super().__init__()
-        self._everybody = everybody
-        self._has_met = False
-
-    async def batch(self, name, work):
-        if name.startswith("predict") and not self._has_met:
-            self._has_met = True
-            async with asyncio.timeout(60):
-                await self._everybody.wait()
-        return await work()
 
 
 class Calling(Meeting):

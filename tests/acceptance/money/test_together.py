@@ -6,6 +6,7 @@ import asyncio
 from contextlib import closing
 
 import pytest
+from money_doors import Meeting
 from money_world import PRICE, set_budget
 from sqlalchemy import update
 
@@ -20,22 +21,6 @@ from tasks.wavespeed.sandbox.faults import Fault
 pytestmark = pytest.mark.anyio
 
 RUNS = 4
-
-
-class Meeting(PlainDoor):
-    """Lets no run hold money before all have made their plans."""
-
-    def __init__(self, everybody):
-        super().__init__()
-        self._everybody = everybody
-        self._has_met = False
-
-    async def batch(self, name, work):
-        if name.startswith("predict") and not self._has_met:
-            self._has_met = True
-            async with asyncio.timeout(30):
-                await self._everybody.wait()
-        return await work()
 
 
 async def test_runs_that_plan_at_the_same_time_share_one_days_limit(world):

@@ -6,9 +6,7 @@ import uuid
 from decimal import Decimal
 from urllib.parse import urlsplit
 
-import boto3
 import pytest
-from botocore.config import Config
 from command import KEY, sandbox_of
 
 # One S3 server for all of these.
@@ -27,14 +25,7 @@ PRICE = Decimal("0.08")
 @pytest.fixture
 def bucket(shell, archive, s3_server):
     """A bucket with films in a folder whose name has a blank, and one that is none."""
-    client = boto3.client(
-        "s3",
-        endpoint_url=s3_server.url,
-        aws_access_key_id=s3_server.access_key,
-        aws_secret_access_key=s3_server.secret_key,
-        region_name="us-east-1",
-        config=Config(s3={"addressing_style": "path"}),
-    )
+    client = s3_server.client()
     name = f"films-{uuid.uuid4().hex[:12]}"
     client.create_bucket(Bucket=name)
     for film in FILMS:
