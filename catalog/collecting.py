@@ -227,12 +227,20 @@ class Unsettled:
     provider_id: str
     status: PredictionStatus
     ended_at: datetime
+    #: Since when the bill shows nothing at all; None if it shows something, or was not asked.
+    silent_since: datetime | None
 
 
 def unsettled(session: Session, endpoint: str, *, after_id: int, limit: int) -> list[Unsettled]:
     """Give the next ended predictions at an endpoint, by id, that wait for the bill."""
     rows = session.execute(
-        select(Prediction.id, Prediction.provider_id, Prediction.status, Prediction.completed_at)
+        select(
+            Prediction.id,
+            Prediction.provider_id,
+            Prediction.status,
+            Prediction.completed_at,
+            Prediction.bill_silent_since,
+        )
         .where(
             UNSETTLED,
             Prediction.endpoint == endpoint,
@@ -248,6 +256,7 @@ def unsettled(session: Session, endpoint: str, *, after_id: int, limit: int) -> 
             provider_id=row.provider_id,
             status=row.status,
             ended_at=row.completed_at,
+            silent_since=row.bill_silent_since,
         )
         for row in rows
     ]

@@ -257,6 +257,8 @@ class Prediction(Base):
     expires_at: Mapped[datetime | None]
     #: When the bill confirmed what it cost.
     settled_at: Mapped[datetime | None]
+    #: Since when the bill shows nothing at all when it is asked about this; None while it does.
+    bill_silent_since: Mapped[datetime | None]
     #: When a person took note of a bill that was higher than the quote.
     drift_seen_at: Mapped[datetime | None]
     error: Mapped[str | None] = mapped_column(Text)

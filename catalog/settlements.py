@@ -64,6 +64,18 @@ def settle(session: Session, items: Sequence[Billed]) -> list[bool]:
     return made
 
 
+def heed_silence(
+    session: Session, prediction_ids: Sequence[int], *, since: datetime | None
+) -> None:
+    """Note since when the bill shows nothing at all about these; None once it does again."""
+    session.execute(
+        update(Prediction)
+        .where(Prediction.id.in_(prediction_ids), Prediction.settled_at.is_(None))
+        .values(bill_silent_since=since)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def book(
     session: Session,
     prediction: Prediction,

@@ -1,7 +1,8 @@
 """The bill: book what the provider says that ended predictions cost.
 
 A bill without a line is believed only if it is seen to work: it must show another prediction, and
-the one that it showed last time.
+the one that it showed last time. One that shows nothing at all is believed once it has done so for
+a week.
 """
 
 from __future__ import annotations
@@ -9,22 +10,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from catalog import collecting, ledger, settlements
 from catalog.collecting import Unsettled
 from catalog.errors import AccountStopped, ProviderUnreadable
+from catalog.ledger import Witness
 from catalog.settlements import Billed
 from catalog.settling import settlement
-from catalog.values import BillingRow
+from catalog.values import BillingRow, PredictionStatus
 from tasks.services import Services
 from tasks.tally import Tally
 from tasks.together import together
 
 #: Together with the witness as many as one search takes, so that it stands for all of them.
 _PAGE = 49
-#: A witness older than this may have left the bill for good.
+#: A witness that was shown longer ago than this may have left the bill for good. While it is shown
+#: it is as good as any.
 _WITNESS_IS_GOOD_FOR = timedelta(days=7)
-#: A bill that shows nothing at all is believed after this long.
+#: A bill that shows nothing at all is believed once it has done so for this long.
 _SILENCE_COUNTS_AFTER = timedelta(days=7)
 
 
@@ -45,25 +49,58 @@ async def settle(services: Services) -> None:
     Raises:
         ProviderUnreadable: if the bill cannot be read or believed; nothing is changed then.
     """
-    after = 0
-    witness: frozenset[str] | None = None
-    while page := await asyncio.to_thread(_unsettled, services, after):
-        after = page[-1].prediction_id
-        if witness is None:
-            witness = await asyncio.to_thread(_witness, services)
-        asked = [one.provider_id for one in page]
-        rows = await services.provider.client.billings([*asked, *witness])
-        if not {row.provider_id for row in rows} >= witness:
-            raise ProviderUnreadable(
-                "The provider's bill no longer shows what it showed before, so what it does not "
-                "show proves nothing. Try again later."
-            )
-        now = services.clock()
-        async with together() as group:  # so that they are written in few transactions
-            for one in page:
-                own = [row for row in rows if row.provider_id == one.provider_id]
-                if rows or now - one.ended_at > _SILENCE_COUNTS_AFTER:
-                    group.create_task(_settle_one(one, own, services, now))
+    page = await asyncio.to_thread(_unsettled, services, 0)
+    witness = await asyncio.to_thread(_witness, services) if page else None
+    while page:
+        await _settle_page(page, witness, services)
+        page = await asyncio.to_thread(_unsettled, services, page[-1].prediction_id)
+
+
+async def _settle_page(
+    page: Sequence[Unsettled], witness: Witness | None, services: Services
+) -> None:
+    asked = [one.provider_id for one in page]
+    if witness is not None:
+        asked.append(witness.provider_id)
+    rows = await services.provider.client.billings(asked)
+    now = services.clock()
+    if witness is not None and _is_missed(witness, rows, now):
+        raise ProviderUnreadable(
+            "The provider's bill no longer shows what it showed before, so what it does not show "
+            "proves nothing. Try again later."
+        )
+    async with together() as group:  # so that they are written in few transactions
+        for one in page if rows else _long_silent(page, now):
+            own = [row for row in rows if row.provider_id == one.provider_id]
+            group.create_task(_settle_one(one, own, services, now))
+    await _heed_silence(page, services, since=None if rows else now)
+
+
+def _is_missed(witness: Witness, rows: Sequence[BillingRow], now: datetime) -> bool:
+    """Whether the bill does not show what it showed a short while ago."""
+    shown = any(row.provider_id == witness.provider_id for row in rows)
+    return not shown and now - witness.shown_at <= _WITNESS_IS_GOOD_FOR
+
+
+def _long_silent(page: Sequence[Unsettled], now: datetime) -> list[Unsettled]:
+    """Choose those about which the bill has said nothing for so long that it will not."""
+    return [
+        one
+        for one in page
+        if one.silent_since is not None and now - one.silent_since > _SILENCE_COUNTS_AFTER
+    ]
+
+
+async def _heed_silence(
+    page: Sequence[Unsettled], services: Services, *, since: datetime | None
+) -> None:
+    """Note when the bill begins to show nothing at all, and when it does again."""
+    # One that is completed costs its quote as long as no bill says otherwise.
+    ended = [one for one in page if one.status is not PredictionStatus.COMPLETED]
+    turned = [one.prediction_id for one in ended if (one.silent_since is None) != (since is None)]
+    if turned:
+        note = partial(settlements.heed_silence, prediction_ids=turned, since=since)
+        await services.writer.apply(note)
 
 
 async def _settle_one(
@@ -75,12 +112,9 @@ async def _settle_one(
         await services.writer.add(settlements.settle, billed)
 
 
-def _witness(services: Services) -> frozenset[str]:
-    """Give the id of a prediction that the bill must show; empty if none is known."""
-    since = services.clock() - _WITNESS_IS_GOOD_FOR
+def _witness(services: Services) -> Witness | None:
     with services.catalog.read() as session:
-        found = ledger.last_charged(session, services.provider.endpoint, since=since)
-    return frozenset() if found is None else frozenset({found})
+        return ledger.last_charged(session, services.provider.endpoint)
 
 
 def _unsettled(services: Services, after: int) -> list[Unsettled]:

@@ -108,14 +108,18 @@ DRAWN_POINTS = tuple(
     [point for change in _CHANGES for point in around(change)]
     + [f"{request}: {when} request" for request in _REQUESTS for when in ("before", "after")]
 )
-#: What hardly ever comes by itself, and what makes it come.
-PROVOKED: dict[str, Fault | None] = {
-    **dict.fromkeys(around("beat"), None),
-    **dict.fromkeys(around("drop"), Fault.TICKET_413),
-    **dict.fromkeys(around("forget_upload"), Fault.TASK_FAILED_1402),
-    "balance: before request": None,
+#: Changes that hardly ever come by themselves, and how often what makes them come.
+_PROVOKING: dict[str, dict[Fault, float]] = {
+    "beat": {},
+    "drop": {Fault.TICKET_413: 0.6},
+    "forget_upload": {Fault.TASK_FAILED_1402: 0.6},
+    "heed_silence": {Fault.TASK_FAILED_5000: 0.6, Fault.BILLING_EMPTY: 1.0},
 }
-CRASH_POINTS = (*DRAWN_POINTS, *around("beat"))
+PROVOKED: dict[str, dict[Fault, float]] = {
+    **{point: rates for change, rates in _PROVOKING.items() for point in around(change)},
+    "balance: before request": {},
+}
+CRASH_POINTS = (*DRAWN_POINTS, *around("beat"), *around("heed_silence"))
 
 #: Where it is not known, or not written down, what was paid.
 CORE_POINTS = (

@@ -180,9 +180,7 @@ def draw_script(seed: int) -> Script:
 def _provoked(script: Script, number: int) -> Script:
     """Let the first process come to, and die at, a point where hardly any comes by itself."""
     point = list(PROVOKED)[number % len(PROVOKED)]
-    fault = PROVOKED[point]
-    rates = {} if fault is None else {fault: 0.6}
-    plan = FaultPlan(rates=rates, seed=script.seed)
+    plan = FaultPlan(rates=PROVOKED[point], seed=script.seed)
     first, *later = script.steps
     dying = Cast(command=Command.RUN, end=End.CRASHED, point=point, budget_micros=5_000_000)
     return replace(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from money_world import BUDGET, DAY_LONG, HOUR, PRICE, always
+from money_world import BUDGET, DAY_LONG, HOUR, PRICE, always, once
 
 from catalog.errors import AccountStopped, ProviderUnreadable
 from catalog.snapshot import Snapshot
@@ -184,3 +184,47 @@ async def test_a_balance_for_a_part_of_the_plan_is_said_and_spent(world):
     await here.sandbox.set_balance(BUDGET)
     await here.run()
     await here.check_all_done(accepted=8)
+
+
+@pytest.mark.parametrize("fault", [Fault.BILLING_EMPTY])
+async def test_a_bill_that_is_empty_once_frees_nothing_however_old_the_failure_is(world, fault):
+    here = await world(Fault.TASK_FAILED_1200, Fault.REFUND_NEVER)
+    await here.run()
+    here.clock.advance(8 * DAY_LONG)
+    await here.strike(once(fault))
+    await here.reconcile()
+    books = await here.books()
+    assert (books.totals.held, books.totals.charged) == (PRICE, 2 * PRICE)
+
+    await here.reconcile()
+    books = await here.check()
+    assert (books.totals.held, books.totals.charged) == (0, 3 * PRICE)
+    assert books.settled
+
+
+@pytest.mark.parametrize("fault", [Fault.BILLING_EMPTY])
+async def test_a_bill_that_is_empty_for_a_week_has_nothing_to_say(world, fault):
+    here = await world(Fault.TASK_FAILED_1200, always(fault))
+    await here.run()
+    for days in (3, 3):
+        here.clock.advance(days * DAY_LONG)
+        await here.reconcile()
+        books = await here.books()
+        assert (books.totals.held, books.totals.charged) == (PRICE, 2 * PRICE)
+    here.clock.advance(2 * DAY_LONG)
+    await here.reconcile()
+    books = await here.books()
+    assert (books.totals.held, books.totals.charged) == (0, 2 * PRICE)
+
+
+@pytest.mark.parametrize("fault", [Fault.BILLING_EMPTY])
+async def test_a_bill_that_shows_something_in_between_was_not_silent(world, fault):
+    here = await world(Fault.TASK_FAILED_1200, Fault.REFUND_LATE, always(fault), films=1)
+    await here.run()
+    await here.strike()
+    await here.reconcile()  # the deduction shows, the refund does not yet
+    await here.strike(always(fault))
+    here.clock.advance(8 * DAY_LONG)
+    await here.reconcile()
+    books = await here.books()
+    assert (books.totals.held, books.totals.charged) == (PRICE, 0)
