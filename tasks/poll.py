@@ -59,8 +59,10 @@ class Poller:
     ) -> Ended | None:
         clock = self.services.clock
         age = (clock() - accepted_at).total_seconds()
-        last_unfinished = max(age, 0.0)
-        wait = max(0.0, self.schedule.first_look_seconds(self.times) - age)
+        first_look = self.schedule.first_look_seconds(self.times)
+        # One that is taken over late may have ended long before: when it did teaches nobody.
+        last_unfinished = 0.0 if age <= first_look else None
+        wait = max(0.0, first_look - age)
         patience = clock() + self.services.provider.patience
         troubles = 0
         while True:
@@ -73,10 +75,8 @@ class Poller:
                     return outcome
                 outcome = Pending(trouble="the provider does not know it yet")
             if not isinstance(outcome, Pending):
-                ended = self.times.saw(
-                    unfinished_at_seconds=last_unfinished, finished_at_seconds=age
-                )
-                self.unseen.saw(unnoticed_seconds=age - ended, at=self._seconds())
+                if last_unfinished is not None:
+                    self._learn(last_unfinished, age)
                 return outcome
             last_unfinished = age
             troubles = troubles + 1 if outcome.trouble else 0
@@ -90,3 +90,10 @@ class Poller:
             )
             if now + timedelta(seconds=wait) > patience:
                 return None
+
+    def _learn(self, unfinished_at_seconds: float, finished_at_seconds: float) -> None:
+        """Take note of how long one took, and how long it has been unnoticed."""
+        ended = self.times.saw(
+            unfinished_at_seconds=unfinished_at_seconds, finished_at_seconds=finished_at_seconds
+        )
+        self.unseen.saw(unnoticed_seconds=finished_at_seconds - ended, at=self._seconds())

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
 import pytest
-from money_world import PRICE
+from money_world import DAY_LONG, PRICE
 from sqlalchemy import func, select
 
 from catalog.errors import AccountStopped
@@ -13,6 +14,11 @@ from catalog.models import Analysis
 from catalog.values import AnalysisStatus, Task
 from flows.cli.summing_up import print_run
 from flows.door import PlainDoor
+from flows.options import RunOptions
+from flows.wiring import open_services
+from tasks.poll import Poller
+from tasks.wavespeed.polling import PollSchedule, ServiceTimes
+from tasks.wavespeed.unseen import Unseen
 
 pytestmark = pytest.mark.anyio
 
@@ -56,6 +62,29 @@ async def test_what_is_collected_before_the_plan_is_not_called_done_before(world
     assert (analyses.wanted, analyses.done_before, analyses.collected) == (3, 0, 3)
     print_run(report)
     assert "3 wanted · 3 collected from earlier runs" in capsys.readouterr().out
+
+
+async def test_what_is_taken_over_late_teaches_nothing_of_how_long_predictions_take(world):
+    here = await world(films=1)
+    await here.run()
+    (bought,) = (await here.books()).predictions
+    options = RunOptions(sources=(), provider="wavespeed")
+    async with open_services(here.settings, options, here.tempo) as services:
+        poller = Poller(
+            services=services,
+            schedule=PollSchedule(
+                min_gap_seconds=0.5
+            ),  # looked at in time, however busy it is here
+            times=ServiceTimes(),
+            unseen=Unseen(),
+            rng=random.Random(1),
+        )
+        for accepted_at, learned in (
+            (services.clock() - DAY_LONG, 0),
+            (services.clock(), 1),
+        ):
+            assert await poller.follow(bought.provider_id, accepted_at=accepted_at, expires_at=None)
+            assert len(poller.times) == learned
 
 
 class DoorThatWaits(PlainDoor):
