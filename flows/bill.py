@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -30,6 +31,24 @@ _PAGE = 49
 _WITNESS_IS_GOOD_FOR = timedelta(days=7)
 #: A bill that shows nothing at all is believed once it has done so for this long.
 _SILENCE_COUNTS_AFTER = timedelta(days=7)
+#: While a run buys, as long as it takes to read a bill that does not yet show what ended, and so
+#: grows with every reading, so many times longer it is not read again.
+_PAUSE_TIMES = 9
+
+
+@dataclass(slots=True)
+class Readings:
+    """When the bill is read beside buying: at most a tenth of the time. Seconds of any clock."""
+
+    _again_at: float = 0.0
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is worth its time."""
+        return now >= self._again_at
+
+    def made(self, *, began: float, ended: float) -> None:
+        """Learn how long one took."""
+        self._again_at = ended + _PAUSE_TIMES * (ended - began)
 
 
 async def settle_or_say_why(services: Services, tally: Tally) -> None:

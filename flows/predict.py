@@ -28,7 +28,7 @@ from catalog.values import (
     SubmitOutcome,
     Uncertain,
 )
-from flows.bill import settle_or_say_why
+from flows.bill import Readings, settle_or_say_why
 from flows.door import Door
 from flows.following import Follower
 from flows.preflight import check_drift
@@ -83,6 +83,7 @@ class Engine:
     _hungry: asyncio.Event = field(default_factory=asyncio.Event)
     #: One reading of the bill at a time.
     _billing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _readings: Readings = field(default_factory=Readings)
 
     async def predict(self, jobs: Sequence[Job]) -> None:
         """Buy these, in order, as far as budgets, the account and the door allow.
@@ -148,11 +149,19 @@ class Engine:
             await self._check_bill()
 
     async def _check_bill(self) -> None:
-        """Settle what has ended, and buy no more if the bill is higher than was quoted."""
+        """Settle what has ended, and buy no more if the bill is higher than was quoted.
+
+        What is left out here is settled when the run ends, or by a later batch.
+        """
         if self.services.provider.offline:
             return
+        clock = asyncio.get_running_loop().time
         async with self._billing:
+            began = clock()
+            if not self._readings.is_due(began):
+                return
             await settle_or_say_why(self.services, self.tally)
+            self._readings.made(began=began, ended=clock())
             try:
                 await check_drift(self.services)
             except AccountStopped as error:
