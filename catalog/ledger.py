@@ -6,7 +6,6 @@ of a scope is what the scope has committed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -18,14 +17,6 @@ from catalog.models import Budget, LedgerEntry, Prediction
 from catalog.snapshot import Snapshot
 from catalog.totals import Totals
 from catalog.values import LedgerKind
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Witness:
-    """A prediction whose charge a bill has shown."""
-
-    provider_id: str
-    shown_at: datetime
 
 
 def scopes_of(prediction: Prediction) -> tuple[str, str, str]:
@@ -65,22 +56,18 @@ def entries_of(session: Session, prediction_id: int) -> list[LedgerEntry]:
     )
 
 
-def last_charged(session: Session, endpoint: str) -> Witness | None:
-    """Give the newest prediction whose charge a bill has shown; None if there is none.
-
-    Found from the newest on, so that asking costs no more in a larger catalog.
-    """
-    row = session.execute(
-        select(Prediction.provider_id, Prediction.settled_at)
+def last_charged(session: Session, endpoint: str, *, since: datetime) -> str | None:
+    """Give the provider's id of the last prediction whose charge a bill has shown since then."""
+    return session.scalar(
+        select(Prediction.provider_id)
         .where(
             Prediction.endpoint == endpoint,
-            Prediction.settled_at.is_not(None),
+            Prediction.settled_at >= since,
             Prediction.charged_micros > 0,
         )
-        .order_by(Prediction.id.desc())
+        .order_by(Prediction.settled_at.desc(), Prediction.id.desc())
         .limit(1)
-    ).one_or_none()
-    return None if row is None else Witness(provider_id=row.provider_id, shown_at=row.settled_at)
+    )
 
 
 def totals(session: Session, *, run_id: str | None = None) -> Totals:

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
 from catalog import collecting, ledger, settlements
 from catalog.collecting import Unsettled
 from catalog.errors import AccountStopped, ProviderUnreadable
-from catalog.ledger import Witness
 from catalog.settlements import Billed
-from catalog.settling import settlement
+from catalog.settling import DEDUCTION_SHOWS_WITHIN, settlement
 from catalog.values import BillingRow, PredictionStatus
 from tasks.services import Services
 from tasks.tally import Tally
@@ -26,29 +24,10 @@ from tasks.together import together
 
 #: Together with the witness as many as one search takes, so that it stands for all of them.
 _PAGE = 49
-#: A witness that was shown longer ago than this may have left the bill for good. While it is shown
-#: it is as good as any.
+#: A witness older than this may have left the bill for good, and proves nothing of a late one.
 _WITNESS_IS_GOOD_FOR = timedelta(days=7)
 #: A bill that shows nothing at all is believed once it has done so for this long.
 _SILENCE_COUNTS_AFTER = timedelta(days=7)
-#: While a run buys, as long as it takes to read a bill that does not yet show what ended, and so
-#: grows with every reading, so many times longer it is not read again.
-_PAUSE_TIMES = 9
-
-
-@dataclass(slots=True)
-class Readings:
-    """When the bill is read beside buying: at most a tenth of the time. Seconds of any clock."""
-
-    _again_at: float = 0.0
-
-    def is_due(self, now: float) -> bool:
-        """Whether it is worth its time."""
-        return now >= self._again_at
-
-    def made(self, *, began: float, ended: float) -> None:
-        """Learn how long one took."""
-        self._again_at = ended + _PAUSE_TIMES * (ended - began)
 
 
 async def settle_or_say_why(services: Services, tally: Tally) -> None:
@@ -69,21 +48,19 @@ async def settle(services: Services) -> None:
         ProviderUnreadable: if the bill cannot be read or believed; nothing is changed then.
     """
     page = await asyncio.to_thread(_unsettled, services, 0)
-    witness = await asyncio.to_thread(_witness, services) if page else None
+    witness = await asyncio.to_thread(_witness, services) if page else frozenset()
     while page:
         await _settle_page(page, witness, services)
         page = await asyncio.to_thread(_unsettled, services, page[-1].prediction_id)
 
 
 async def _settle_page(
-    page: Sequence[Unsettled], witness: Witness | None, services: Services
+    page: Sequence[Unsettled], witness: frozenset[str], services: Services
 ) -> None:
     asked = [one.provider_id for one in page]
-    if witness is not None:
-        asked.append(witness.provider_id)
-    rows = await services.provider.client.billings(asked)
+    rows = await services.provider.client.billings([*asked, *witness])
     now = services.clock()
-    if witness is not None and _is_missed(witness, rows, now):
+    if not {row.provider_id for row in rows} >= witness:
         raise ProviderUnreadable(
             "The provider's bill no longer shows what it showed before, so what it does not show "
             "proves nothing. Try again later."
@@ -93,12 +70,6 @@ async def _settle_page(
             own = [row for row in rows if row.provider_id == one.provider_id]
             group.create_task(_settle_one(one, own, services, now))
     await _heed_silence(page, services, since=None if rows else now)
-
-
-def _is_missed(witness: Witness, rows: Sequence[BillingRow], now: datetime) -> bool:
-    """Whether the bill does not show what it showed a short while ago."""
-    shown = any(row.provider_id == witness.provider_id for row in rows)
-    return not shown and now - witness.shown_at <= _WITNESS_IS_GOOD_FOR
 
 
 def _long_silent(page: Sequence[Unsettled], now: datetime) -> list[Unsettled]:
@@ -114,9 +85,15 @@ async def _heed_silence(
     page: Sequence[Unsettled], services: Services, *, since: datetime | None
 ) -> None:
     """Note when the bill begins to show nothing at all, and when it does again."""
-    # One that is completed costs its quote as long as no bill says otherwise.
-    ended = [one for one in page if one.status is not PredictionStatus.COMPLETED]
-    turned = [one.prediction_id for one in ended if (one.silent_since is None) != (since is None)]
+    turned = [
+        one.prediction_id
+        for one in page
+        # One that is completed costs its quote as long as no bill says otherwise.
+        if one.status is not PredictionStatus.COMPLETED
+        and (one.silent_since is None) != (since is None)
+        # Before, it is only late.
+        and (since is None or since - one.ended_at > DEDUCTION_SHOWS_WITHIN)
+    ]
     if turned:
         note = partial(settlements.heed_silence, prediction_ids=turned, since=since)
         await services.writer.apply(note)
@@ -131,9 +108,12 @@ async def _settle_one(
         await services.writer.add(settlements.settle, billed)
 
 
-def _witness(services: Services) -> Witness | None:
+def _witness(services: Services) -> frozenset[str]:
+    """Give the id of a prediction that the bill must show; empty if none is known."""
+    since = services.clock() - _WITNESS_IS_GOOD_FOR
     with services.catalog.read() as session:
-        return ledger.last_charged(session, services.provider.endpoint)
+        found = ledger.last_charged(session, services.provider.endpoint, since=since)
+    return frozenset() if found is None else frozenset({found})
 
 
 def _unsettled(services: Services, after: int) -> list[Unsettled]:

@@ -28,10 +28,9 @@ from catalog.values import (
     SubmitOutcome,
     Uncertain,
 )
-from flows.bill import Readings, settle_or_say_why
+from flows.bill_beside import BillBeside
 from flows.door import Door
 from flows.following import Follower
-from flows.preflight import check_drift
 from flows.securing import Secured, Securer
 from tasks.address import Addresses, CannotAddress
 from tasks.breaker import Breaker
@@ -72,6 +71,7 @@ class Engine:
     starter: Starter
     addresses: Addresses
     follower: Follower
+    bill: BillBeside
     breaker: Breaker = field(default_factory=Breaker)
     #: Set once the account has said that nothing else will work.
     account_stop: AccountStopped | None = None
@@ -81,9 +81,6 @@ class Engine:
     #: How many of the batches that have begun wait to be started; set while they are few.
     _queued: int = 0
     _hungry: asyncio.Event = field(default_factory=asyncio.Event)
-    #: One reading of the bill at a time.
-    _billing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _readings: Readings = field(default_factory=Readings)
 
     async def predict(self, jobs: Sequence[Job]) -> None:
         """Buy these, in order, as far as budgets, the account and the door allow.
@@ -146,26 +143,14 @@ class Engine:
             for one in held:
                 group.create_task(self._predict(one))
         if held:  # a batch that others took says nothing new
-            await self._check_bill()
+            await self.check_bill()
 
-    async def _check_bill(self) -> None:
-        """Settle what has ended, and buy no more if the bill is higher than was quoted.
-
-        What is left out here is settled when the run ends, or by a later batch.
-        """
-        if self.services.provider.offline:
-            return
-        clock = asyncio.get_running_loop().time
-        async with self._billing:
-            began = clock()
-            if not self._readings.is_due(began):
-                return
-            await settle_or_say_why(self.services, self.tally)
-            self._readings.made(began=began, ended=clock())
-            try:
-                await check_drift(self.services)
-            except AccountStopped as error:
-                self.stop_account(error)
+    async def check_bill(self, *, now: bool = False) -> None:
+        """Settle what has ended, and buy no more if the bill is higher than was quoted."""
+        try:
+            await self.bill.check(now=now)
+        except AccountStopped as error:
+            self.stop_account(error)
 
     async def _predict(self, secured: Secured) -> None:
         """Take one analysis as far as it goes; a passing refusal is tried again with a new hold."""
@@ -315,6 +300,7 @@ def new_engine(
         ),
         starter=starter,
         addresses=addresses,
+        bill=BillBeside(services=services, tally=tally),
         follower=Follower(
             services=services,
             tally=tally,

@@ -153,7 +153,8 @@ async def _buy(
             left = shown & {job.left.analysis_id for job in [*plan.jobs, *plan.over_budget]}
             _count_left(len(left), tally)
             return
-        await settle_or_say_why(engine.services, tally)
+        if before:
+            await engine.check_bill(now=True)
 
 
 async def _show(plan: Plan, engine: Engine, tally: Tally) -> list[Job]:
