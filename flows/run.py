@@ -153,8 +153,7 @@ async def _buy(
             left = shown & {job.left.analysis_id for job in [*plan.jobs, *plan.over_budget]}
             _count_left(len(left), tally)
             return
-        if before:
-            await engine.check_bill(now=True)
+        await _check_bill_of(before, engine)
 
 
 async def _show(plan: Plan, engine: Engine, tally: Tally) -> list[Job]:
@@ -182,6 +181,12 @@ async def _buy_first(canary: Sequence[Job], engine: Engine) -> None:
                 "on with `reelcat reconcile --acknowledge-drift`."
             )
         )
+
+
+async def _check_bill_of(bought: int, engine: Engine) -> None:
+    """Settle a pass that bought something, and buy no more if it cost more than was quoted."""
+    if bought:
+        await engine.check_bill(now=True)
 
 
 async def _collect_lost(engine: Engine, door: Door, tally: Tally) -> None:
