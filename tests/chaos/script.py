@@ -178,7 +178,7 @@ def draw_script(seed: int) -> Script:
 
 
 def _provoked(script: Script, number: int) -> Script:
-    """Let the first process come to, and die at, a point where hardly any comes by itself."""
+    """Let an early process come to, and die at, a point where hardly any comes by itself."""
     point = list(PROVOKED)[number % len(PROVOKED)]
     plan = FaultPlan(rates=PROVOKED[point], seed=script.seed)
     first, *later = script.steps
@@ -187,7 +187,18 @@ def _provoked(script: Script, number: int) -> Script:
         script,
         place=Place.FOLDER,  # what lies in the web is not uploaded
         sandbox=replace(script.sandbox, faults=plan),
-        steps=(replace(first, cast=(dying,), faults=None), *later),
+        steps=(*_leading_to(dying, first), *later),
+    )
+
+
+def _leading_to(dying: Cast, first: Step) -> tuple[Step, ...]:
+    """Let the process that dies be the first; or come when a bill is silent and not only late."""
+    if dying.point not in around("heed_silence"):
+        return (replace(first, cast=(dying,), faults=None),)
+    buying = replace(dying, end=End.BY_ITSELF, point=None)
+    return (
+        replace(first, cast=(buying,), faults=None),
+        Step(cast=(dying,), advance=2 * HOUR),
     )
 
 
