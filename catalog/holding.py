@@ -13,10 +13,11 @@ from typing import Any
 from sqlalchemy import exists, insert, literal, select, update
 from sqlalchemy.orm import Session
 
-from catalog import account, budgets
+from catalog import account, analyses, budgets
 from catalog.account import Limits
 from catalog.budget import Scopes, allocate, free_in_all
 from catalog.lifecycle import ENDED, LIVE
+from catalog.tokens import identity_digest, new_token
 from catalog.models import Analysis, LedgerEntry, Prediction
 from catalog.values import AnalysisStatus, LedgerKind, PredictionStatus
 
@@ -71,16 +72,19 @@ def hold(
     purchase: Purchase,
     *,
     now: datetime,
-    new_token: Callable[[], str],
+    unique: Callable[[], str],
 ) -> HoldResult:
-    """Set money aside for as many picks as every budget allows, in order."""
+    """Set money aside for as many picks as every budget allows, in order.
+
+    `unique` gives 32 hex digits at each call, for the tokens.
+    """
     free = _startable(session, [pick.analysis_id for pick in picks])
     startable = [pick for pick in picks if pick.analysis_id in free]
     standings = budgets.lock(session, purchase.scopes)
     allocation = allocate([pick.quote_micros for pick in startable], free_in_all(standings))
     taken = [startable[position] for position in allocation.taken]
     return HoldResult(
-        held=tuple(_insert(session, taken, purchase, now, new_token)),
+        held=tuple(_insert(session, taken, purchase, now, unique)),
         over_budget=tuple(startable[position] for position in allocation.left),
         taken=tuple(pick for pick in picks if pick.analysis_id not in free),
     )
@@ -113,11 +117,14 @@ def _insert(
     picks: Sequence[Pick],
     purchase: Purchase,
     now: datetime,
-    new_token: Callable[[], str],
+    unique: Callable[[], str],
 ) -> list[Held]:
     if not picks:
         return []
-    tokens = [new_token() for _ in picks]
+    identities = analyses.identities(session, [pick.analysis_id for pick in picks])
+    tokens = [
+        new_token(identity_digest(identities[pick.analysis_id]), unique()) for pick in picks
+    ]
     inserted = session.execute(
         insert(_predictions).returning(_predictions.c.token, _predictions.c.id),
         [

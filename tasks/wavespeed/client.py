@@ -18,8 +18,10 @@ from typing import Any, Self
 import httpx
 from pydantic import SecretStr
 
+from catalog.clock import uptime
 from catalog.errors import ProviderUnreadable
 from catalog.values import (
+    Accepted,
     BillingRow,
     Completed,
     Gone,
@@ -34,9 +36,10 @@ from catalog.values import (
     Uncertain,
     UploadTicket,
 )
+from tasks.wavespeed.clock import Instant, ProviderClock
 from tasks.wavespeed.connection import Connection, Limits
 from tasks.wavespeed.elsewhere import look_behind
-from tasks.wavespeed.envelope import prediction_id
+from tasks.wavespeed.envelope import Answer, prediction_id, read_envelope, read_time
 from tasks.wavespeed.errors import EndpointAbsent, RequestRejected, Troubled, UploadRefused
 from tasks.wavespeed.exchange import described, never_connected
 from tasks.wavespeed.history import read_history
@@ -77,6 +80,7 @@ class WaveSpeed:
         api_key: SecretStr,
         base_url: str = DEFAULT_BASE_URL,
         now: Callable[[], datetime],
+        uptime: Callable[[], float] = uptime,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -92,6 +96,7 @@ class WaveSpeed:
             api_key=api_key,
             limits=limits,
             now=now,
+            uptime=uptime,
             sleep=sleep,
             transport=transport,
         )
@@ -116,6 +121,11 @@ class WaveSpeed:
         """The base URL in its one spelling."""
         return self._connection.base
 
+    @property
+    def clock(self) -> ProviderClock:
+        """The provider's time, as far as its answers have told it."""
+        return self._connection.clock
+
     async def submit(
         self, *, model: str, video_url: str, task: Task, text: str | None, check: Check = send
     ) -> SubmitOutcome:
@@ -138,6 +148,7 @@ class WaveSpeed:
         body = {"video": video_url, "task": Task(task).value}
         if text and text.strip():
             body["text"] = text
+        asked = self.clock.instant()
         try:
             answer = await self._connection.ask(
                 "POST",
@@ -155,7 +166,18 @@ class WaveSpeed:
                     reason=f"No connection to the provider was made ({described(error)}).",
                 )
             return Uncertain(reason=f"The provider's answer was lost ({described(error)}).")
-        return read_submit(answer, now=self._now())
+        outcome = read_submit(answer, now=self._now())
+        if isinstance(outcome, Accepted) and "date" not in answer.headers:
+            self._learn_time(answer, asked)
+        return outcome
+
+    def _learn_time(self, answer: Answer, asked: Instant) -> None:
+        """Where a gateway takes the `Date` header away, an accepted prediction tells the time."""
+        envelope = read_envelope(answer)
+        data = envelope.data if envelope is not None else None
+        created_at = read_time(data.get("created_at")) if isinstance(data, dict) else None
+        if created_at is not None:
+            self.clock.saw(created_at, asked=asked)
 
     async def poll(self, provider_id: str) -> PollOutcome:
         """Look once at one prediction; never raises for what the network does.
