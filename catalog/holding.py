@@ -17,8 +17,8 @@ from catalog import account, analyses, budgets
 from catalog.account import Limits
 from catalog.budget import Scopes, allocate, free_in_all
 from catalog.lifecycle import ENDED, LIVE
-from catalog.tokens import identity_digest, new_token
 from catalog.models import Analysis, LedgerEntry, Prediction
+from catalog.tokens import identity_digest, new_token
 from catalog.values import AnalysisStatus, LedgerKind, PredictionStatus
 
 _predictions: Any = Prediction.__table__
@@ -76,7 +76,7 @@ def hold(
 ) -> HoldResult:
     """Set money aside for as many picks as every budget allows, in order.
 
-    `unique` gives 32 hex digits at each call, for the tokens.
+    `unique` gives at each call what makes a token the only one of its kind.
     """
     free = _startable(session, [pick.analysis_id for pick in picks])
     startable = [pick for pick in picks if pick.analysis_id in free]
@@ -122,9 +122,7 @@ def _insert(
     if not picks:
         return []
     identities = analyses.identities(session, [pick.analysis_id for pick in picks])
-    tokens = [
-        new_token(identity_digest(identities[pick.analysis_id]), unique()) for pick in picks
-    ]
+    tokens = [new_token(identity_digest(identities[pick.analysis_id]), unique()) for pick in picks]
     inserted = session.execute(
         insert(_predictions).returning(_predictions.c.token, _predictions.c.id),
         [

@@ -21,7 +21,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TOKEN_PARAMETER = re.compile(r"(?:^|&)(?:x-)?reelcat=([A-Za-z0-9_-]{1,64})(?=&|$)")
 
 #: The version of `identity_digest` comes first: another one says nothing to us.
-_OURS = re.compile(r"v1-([0-9a-f]{24})-[0-9a-f]{32}")
+_OURS = re.compile(r"v1-([0-9a-f]{24})-[A-Za-z0-9_-]{1,36}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,14 +52,14 @@ def identity_digest(identity: Identity) -> str:
 
 
 def new_token(digest: str, unique: str) -> str:
-    """Make the token of one prediction; `unique` is 32 hex digits that no other prediction has.
+    """Make the token of one prediction; no other one has `unique`, 1 to 36 of `A-Z a-z 0-9 _ -`.
 
     >>> new_token(24 * "a", 32 * "0")
     'v1-aaaaaaaaaaaaaaaaaaaaaaaa-00000000000000000000000000000000'
     """
     token = f"v1-{digest}-{unique}"
     if _OURS.fullmatch(token) is None:
-        raise BadToken("A token is made of 24 and 32 hex digits.")
+        raise BadToken("A token is made of 24 hex digits and up to 36 letters, digits, _ or -.")
     return token
 
 

@@ -59,7 +59,7 @@ async def _settle_page(
 ) -> None:
     asked = [one.provider_id for one in page]
     rows = await services.provider.client.billings([*asked, *witness])
-    now = services.clock()
+    now = services.provider.clock()
     if not {row.provider_id for row in rows} >= witness:
         raise ProviderUnreadable(
             "The provider's bill no longer shows what it showed before, so what it does not show "
@@ -110,7 +110,7 @@ async def _settle_one(
 
 def _witness(services: Services) -> frozenset[str]:
     """Give the id of a prediction that the bill must show; empty if none is known."""
-    since = services.clock() - _WITNESS_IS_GOOD_FOR
+    since = services.provider.clock() - _WITNESS_IS_GOOD_FOR
     with services.catalog.read() as session:
         found = ledger.last_charged(session, services.provider.endpoint, since=since)
     return frozenset() if found is None else frozenset({found})

@@ -194,11 +194,14 @@ class Engine:
                 return error.refusal
             except AccountStopped as error:
                 self.stop_account(error)
-            if url is None or self.halted or not await self.starter.start(held.prediction_id):
+            intended_at = None
+            if url is not None and not self.halted:
+                intended_at = await self.starter.start(held.prediction_id)
+            if url is None or intended_at is None:
                 self._check_starved()
                 await self.securer.give_back(held, None)
                 return None
-        intended_at = self.services.clock()
+        began = self.services.clock()
         outcome = await submit(
             job,
             held,
@@ -207,9 +210,9 @@ class Engine:
             self.services,
             intended_at=intended_at,
             is_halted=lambda: self.halted,
-            saw=partial(self._saw, began=intended_at),
+            saw=partial(self._saw, began=began),
         )
-        if self.services.clock() - intended_at > _SLOW:
+        if self.services.clock() - began > _SLOW:
             self.starter.slow_down()
         if isinstance(outcome, Refused):
             return outcome
@@ -221,7 +224,7 @@ class Engine:
             case Accepted(provider_id=provider_id):
                 self.tally.analyses.submitted += 1
                 following = self.follower.follow(
-                    held.prediction_id, provider_id, self.services.clock(), job
+                    held.prediction_id, provider_id, self.services.provider.clock(), job
                 )
                 await self._keeping_account(following)
         return None

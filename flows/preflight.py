@@ -7,6 +7,7 @@ answer these questions is a notice: they are not documented well enough to insis
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from catalog import drift
 from catalog.drift import Drift
@@ -16,6 +17,15 @@ from catalog.planning import Plan
 from tasks.address import Addresses, CannotAddress
 from tasks.services import Services
 from tasks.tally import Tally, Trouble
+
+
+async def learn_time(services: Services) -> None:
+    """Ask something that costs nothing, so that the provider tells its time."""
+    if services.provider.offline:
+        return
+    # Whatever is wrong is said by the first question whose answer is needed.
+    with contextlib.suppress(ProviderUnreadable, AccountStopped):
+        await services.provider.client.balance()
 
 
 async def check_account(plan: Plan, services: Services, tally: Tally) -> None:

@@ -17,12 +17,13 @@ from catalog import collecting, drift, ledger, predictions
 from catalog.analyses import Wish
 from catalog.collecting import Orphan
 from catalog.errors import UsageError
+from flows.adopt import adopt_listed
 from flows.bill import settle_or_say_why
 from flows.door import Door
 from flows.options import RunOptions
 from flows.orphans import take_over
 from flows.predict import Engine, new_engine
-from flows.preflight import name_drift
+from flows.preflight import learn_time, name_drift
 from flows.recording import background, recorded
 from flows.report import RunReport, status_of
 from flows.settings import Settings
@@ -71,7 +72,11 @@ async def reconcile(
             rng=random.Random(),  # noqa: S311 - spreads polls, guards nothing
         )
         async with background(engine.watch()):
+            await learn_time(services)
             orphans = await take_over(services, run_id=record.run_id, tally=tally)
+            if not services.provider.offline:
+                found = await adopt_listed(services, run_id=record.run_id, tally=tally)
+                orphans += found or []
             named = await asyncio.to_thread(_named, assume_lost, older_than, services)
             await door.batch("collect", partial(_collect, engine, orphans, tally))
             await _assume_lost(named, services, tally)
@@ -107,7 +112,7 @@ def _named(
             )
     named = list(assume_lost)
     if older_than is not None:
-        oldest = services.clock() - older_than
+        oldest = services.provider.clock() - older_than
         named += [one.prediction_id for one in uncertain if one.submitted_at < oldest]
     return list(dict.fromkeys(named))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -229,7 +229,7 @@ class WaveSpeed:
         created_after: datetime,
         created_before: datetime,
         include_inputs: bool = True,
-    ) -> AsyncIterator[ListedPrediction]:
+    ) -> AsyncGenerator[ListedPrediction]:
         """The account's predictions of a time span, rounded outwards to seconds, newest first.
 
         Whoever made them, and each once. Ends only when the whole list was read: raises

@@ -139,9 +139,11 @@ class Connection:
     ) -> Answer:
         """Send one request once, with the key, and read what comes back.
 
-        `path` is below the base URL. `check` is called when nothing is left to wait for, once more
-        when the connection is there and the first byte is about to go, and may raise. Raises `httpx.HTTPError` or `OSError` when not even a status came back; a body that
-        ends early is an `Answer` with `cut`.
+        `path` is below the base URL. `check` is called when nothing is left to wait for, and once
+        more when the connection is there and the first byte is about to go; it may raise.
+
+        Raises `httpx.HTTPError` or `OSError` when not even a status came back; a body that ends
+        early is an `Answer` with `cut`.
         """
         headers = self._keyed.headers.raw
         request = httpx.Request(
