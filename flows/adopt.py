@@ -96,13 +96,7 @@ async def adopt_recent(services: Services, *, run_id: str, tally: Tally) -> list
 
 async def claim_wanted(services: Services, *, run_id: str, tally: Tally) -> list[Orphan]:
     """Adopt what was remembered and is of an analysis of this catalog; gives it to be collected."""
-    endpoint = services.provider.endpoint
-
-    def look() -> list[Unclaimed]:
-        with services.catalog.read() as session:
-            return unclaimed.kept(session, endpoint, now=services.provider.clock())
-
-    waiting = await asyncio.to_thread(look)
+    waiting = await asyncio.to_thread(_waiting, services)
     if not waiting:
         return []
     claims = await asyncio.to_thread(_claims, waiting, services, run_id)
@@ -115,6 +109,16 @@ async def claim_wanted(services: Services, *, run_id: str, tally: Tally) -> list
             "restored, are collected and counted here; none of them is bought again."
         )
     return adopted
+
+
+def count_waiting(services: Services) -> int:
+    """Count what was found and is of no analysis of this catalog so far."""
+    return len(_waiting(services))
+
+
+def _waiting(services: Services) -> list[Unclaimed]:
+    with services.catalog.read() as session:
+        return unclaimed.kept(session, services.provider.endpoint, now=services.provider.clock())
 
 
 async def _read_list(services: Services) -> _Found:

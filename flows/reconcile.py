@@ -17,7 +17,7 @@ from catalog import collecting, drift, ledger, predictions
 from catalog.analyses import Wish
 from catalog.collecting import Orphan
 from catalog.errors import UsageError
-from flows.adopt import adopt_listed
+from flows.adopt import adopt_listed, count_waiting
 from flows.bill import settle_or_say_why
 from flows.door import Door
 from flows.options import RunOptions
@@ -29,7 +29,7 @@ from flows.report import RunReport, status_of
 from flows.settings import Settings
 from flows.uncertain import name_uncertain, resolve
 from tasks.services import Services
-from tasks.tally import Tally
+from tasks.tally import Tally, Trouble
 from tasks.together import together
 
 
@@ -50,13 +50,15 @@ async def reconcile(
     assume_lost: Sequence[int] = (),
     older_than: timedelta | None = None,
     acknowledge: Acknowledge = Acknowledge.NOTHING,
+    after_restore: bool = False,
 ) -> RunReport:
     """Collect, resolve and settle; buys nothing.
 
     `assume_lost` names uncertain predictions that a person has decided were never accepted, and
     `older_than` all that were submitted longer ago than that; what the provider's list proves goes
     before either. `acknowledge` takes note of a bill that is higher than was quoted, so that paid
-    runs go on.
+    runs go on. `after_restore` says what else is to be done for a catalog from a backup, and counts
+    a list that cannot be searched as a failure.
 
     Raises:
         UsageError: if one of those is not uncertain; nothing is decided then.
@@ -74,9 +76,7 @@ async def reconcile(
         async with background(engine.watch()):
             await learn_time(services)
             orphans = await take_over(services, run_id=record.run_id, tally=tally)
-            if not services.provider.offline:
-                found = await adopt_listed(services, run_id=record.run_id, tally=tally)
-                orphans += found or []
+            orphans += await _adopt(services, record.run_id, tally, after_restore=after_restore)
             named = await asyncio.to_thread(_named, assume_lost, older_than, services)
             await door.batch("collect", partial(_collect, engine, orphans, tally))
             await _assume_lost(named, services, tally)
@@ -85,6 +85,37 @@ async def reconcile(
             await _acknowledge(services, tally)
         record.report = await _report(record.run_id, engine, services, tally)
     return record.report
+
+
+async def _adopt(
+    services: Services, run_id: str, tally: Tally, *, after_restore: bool
+) -> list[Orphan]:
+    """Search the provider's list for what this catalog does not know that it bought."""
+    if services.provider.offline:
+        return []
+    found = await adopt_listed(services, run_id=run_id, tally=tally)
+    if not after_restore:
+        return found or []
+    if found is None:
+        reason = (
+            "Its list of predictions could not be read, so what was bought after the backup is "
+            "not known here; buy nothing, and run `reelcat reconcile --after-restore` again."
+        )
+        tally.failures.append(
+            Trouble(what=services.provider.endpoint, reason=reason, kind="provider")
+        )
+        return []
+    waiting = await asyncio.to_thread(count_waiting, services)
+    if waiting:
+        tally.notices.append(
+            f"{waiting} more are of videos or questions that this catalog does not know yet; the "
+            "next `reelcat run` over their folders collects them before it buys anything."
+        )
+    tally.notices.append(
+        "The provider lists 7 days: what was bought before, and after the backup, is not found and "
+        "would be bought again. Limits that were set since are gone: see `reelcat budget`."
+    )
+    return found
 
 
 async def _collect(engine: Engine, orphans: Sequence[Orphan], tally: Tally) -> None:
