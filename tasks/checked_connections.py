@@ -52,7 +52,7 @@ def limit_connections(client: httpx.Client, rule: HostRule | None) -> None:
     _pool_of(client._transport)._network_backend = _Timed(rule)  # noqa: SLF001 - no other way
     for proxied in client._mounts.values():  # noqa: SLF001
         if proxied is not None:
-            _pool_of(proxied)._network_backend = _Timed(None)
+            _pool_of(proxied)._network_backend = _Timed(None)  # noqa: SLF001
 
 
 def _pool_of(transport: Any) -> Any:

@@ -40,8 +40,8 @@ def read_json(data: bytes | str, *, as_written: bool = False) -> Any:
     """What the data say as JSON, fit to be stored; None if they are not JSON or out of bounds.
 
     Numbers with a fraction are Decimal; numbers out of bounds, NaN and Infinity are None. Halves of
-    surrogate pairs and NULs are replaced, unless texts are wanted `as_written`. An object that has a name twice is
-    refused, as readers differ in what it says.
+    surrogate pairs and NULs are replaced, unless texts are wanted `as_written`. An object that has
+    a name twice is refused, as readers differ in what it says.
 
     >>> read_json(b'{"a": [1, 0.5, 1e999999999, NaN]}')
     {'a': [1, Decimal('0.5'), None, None]}

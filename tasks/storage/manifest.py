@@ -106,6 +106,8 @@ def read_manifest(path: Path) -> Iterator[Entry | Fault]:
             for line, text in _values(file, path.suffix.lower(), label):
                 if isinstance(text, Fault):
                     yield text
+                elif (reason := _unusable(text)) is not None:
+                    yield Fault(line=line, reason=reason)
                 else:
                     yield resolve(text, line=line, folder=path.parent)
     except OSError as error:
@@ -122,15 +124,7 @@ def resolve(text: str, *, line: int, folder: Path) -> Entry | Fault:
     >>> resolve("gs://bucket/a.mp4", line=2, folder=Path("/films"))
     Fault(line=2, reason='gs:// is not known; name a path, file://, s3:// or http(s)://')
     """
-    if "\0" in text:
-        return Fault(line=line, reason="a path cannot hold a null character")
-    scheme = scheme_of(text)
-    try:
-        # A path may hold any bytes, an address may not.
-        os.fsencode(text) if scheme in {None, "file"} else text.encode()
-    except UnicodeEncodeError:
-        return Fault(line=line, reason="the line holds what is no text; save the list as UTF-8")
-    match scheme:
+    match scheme_of(text):
         case None:
             return _local_entry(text, line=line, folder=folder)
         case "file":
@@ -142,13 +136,25 @@ def resolve(text: str, *, line: int, folder: Path) -> Entry | Fault:
             return Entry(line=line, uri=f"s3://{bucket}/{key}", name=f"{bucket}/{key}")
         case "http" | "https":
             return _web_entry(text, line=line)
-        case _:
+        case scheme:
             reason = f"{scheme}:// is not known; name a path, file://, s3:// or http(s)://"
             return Fault(line=line, reason=reason)
 
 
+def _unusable(text: str) -> str | None:
+    """Why no address and no path can be spelled like this; None if one can."""
+    if "\0" in text:
+        return "a path cannot hold a null character"
+    try:
+        # A path may hold any bytes, an address may not.
+        os.fsencode(text) if scheme_of(text) in {None, "file"} else text.encode()
+    except UnicodeEncodeError:
+        return "it holds what is no text; save the list as UTF-8"
+    return None
+
+
 def _local_entry(text: str, *, line: int, folder: Path) -> Entry | Fault:
-    if "\0" in text:  # quoted, in a file:// address
+    if "\0" in text:
         return Fault(line=line, reason="a path cannot hold a null character")
     path = absolute(folder / text)
     below = path.relative_to(folder) if path.is_relative_to(folder) else path
@@ -233,7 +239,8 @@ def _csv_values(file: TextIO, label: str) -> Iterator[tuple[int, str | Fault]]:
             if header.strip():
                 break
         delimiter = max(",;\t", key=header.count)
-        names = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
+        first = next(csv.reader([header], delimiter=delimiter), [])
+        names = [name.strip().lower() for name in first]
     except (csv.Error, LineTooLong):
         pass
     column = next((names.index(name) for name in _COLUMNS if name in names), None)

@@ -141,20 +141,19 @@ class InventoryLister:
 
     def _bring(self, key: str, file: IO[bytes], checksum: str | None) -> None:
         digest = hashlib.md5(usedforsecurity=False)
+        size = 0
         with self._get(key) as body:
             try:
-                while chunk := body.read(_CHUNK):
+                while size <= _MOST_FILE and (chunk := body.read(_CHUNK)):
                     digest.update(chunk)
-                    file.write(chunk)
-                    if file.tell() > _MOST_FILE:
-                        raise _Mismatch("it is larger than any inventory; take the next one")
-            except _Mismatch:
-                raise
+                    size += file.write(chunk)
             except S3_ERRORS as error:
                 reason = body_error(s3_uri(self._bucket, key), error).reason
                 raise _Mismatch(reason) from error
             except OSError as error:
                 raise _Mismatch(f"it cannot be kept here ({error.strerror}); see TMPDIR") from error
+        if size > _MOST_FILE:
+            raise _Mismatch("it is larger than any file of an inventory; list the bucket itself")
         if checksum is not None and digest.hexdigest() != checksum:
             raise _Mismatch("it is not the file that the manifest names; take the next inventory")
         file.seek(0)
@@ -177,8 +176,8 @@ def read_manifest(content: bytes, uri: str) -> Inventory:
     if source not in uri.removeprefix("s3://").split("/")[:-1]:
         raise SourceError(
             uri,
-            f"it names objects of another bucket, {source!r}; name a manifest of that bucket, whose "
-            "address has the bucket's name in it, or list the bucket itself.",
+            f"it names objects of another bucket, {source[:63]!r}; name a manifest whose address "
+            "has that name in it, or list the bucket itself.",
         )
     if form not in {"CSV", "Parquet"}:
         raise SourceError(uri, f"it is in {form}; let Amazon write it as CSV or as Parquet.")

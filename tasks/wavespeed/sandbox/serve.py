@@ -77,9 +77,7 @@ class RunningSandbox:
         # Straight to this machine, whatever proxy the environment names.
         async with httpx.AsyncClient(trust_env=False, timeout=_PATIENCE_SECONDS) as client:
             key = {"Authorization": f"Bearer {self.api_key}"}
-            answer = await client.request(
-                method, f"{self.base_url}{path}", json=body, headers=key
-            )
+            answer = await client.request(method, f"{self.base_url}{path}", json=body, headers=key)
         return answer.raise_for_status().json()
 
 
