@@ -68,22 +68,22 @@ class Settings(BaseSettings):
     poll_interval: float = Field(default=5.0, gt=0, le=3600)
     """Least seconds between two polls of one prediction; the provider asks for 5 with video."""
 
-    wait_minutes: float = Field(default=60.0, gt=0)
+    wait_minutes: float = Field(default=60.0, gt=0, le=525_600)
     """How long a run waits for one prediction before it leaves it to the next run."""
 
-    settle_delay: float = Field(default=60.0, ge=0)
+    settle_delay: float = Field(default=60.0, ge=0, le=604_800)
     """Seconds that a lost submission may take to appear in the provider's list."""
 
     exclusive_account: bool = False
     """Nobody but this catalog uses the account, so a stray prediction can only be ours."""
 
-    drift_tolerance: Decimal = Field(default=Decimal("0.05"), ge=0)
+    drift_tolerance: Decimal = Field(default=Decimal("0.05"), ge=0, le=1_000_000)
     """Dollars by which the bill may exceed the quotes before paid runs stop to be looked at."""
 
     link_hours: float = Field(default=6.0, gt=0, le=168)
     """How long a link to a video in a bucket stays good: the provider's queue and its download."""
 
-    upload_mbit: float | None = Field(default=None, gt=0)
+    upload_mbit: float | None = Field(default=None, gt=0, le=1_000_000)
     """Megabits a second that uploads take together at most; unset, as fast as the line is."""
 
     s3_requester_pays: bool = False
@@ -101,7 +101,7 @@ class Settings(BaseSettings):
     probe_workers: int | None = Field(default=None, ge=1, le=256)
     """Processes that look at files; one a core unless set, more for buckets far away."""
 
-    probe_timeout: float = Field(default=60.0, gt=0)
+    probe_timeout: float = Field(default=60.0, gt=0, le=86_400)
     """Seconds after which looking at one file is given up."""
 
     log_format: Literal["text", "json"] | None = None

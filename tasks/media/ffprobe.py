@@ -8,7 +8,7 @@ limit that kills it. Only ever sees local files, as `file:` and an absolute path
 from __future__ import annotations
 
 import subprocess
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,12 +24,15 @@ from tasks.media.engines import (
     Report,
     Stream,
 )
+from tasks.untrusted_values import decimal_in
 
 if TYPE_CHECKING:
     from tasks.media.ffprobe_answer import FfprobeStream
 
 #: Errors of FFmpeg that say nothing about the file: no such file, I/O, memory, access, bug.
 ENGINE_FAULT_CODES = frozenset((-2, -5, -12, -13, -558323010))
+#: More is no turn of a picture; NaN is not less than it either.
+_MOST_DEGREES = 3600
 
 
 class Ffprobe:
@@ -142,7 +145,7 @@ def _codec(stream: FfprobeStream) -> str | None:
 def _rotation(side_data: list[dict[str, object]]) -> int | None:
     for entry in side_data:
         turned = entry.get("rotation")
-        if isinstance(turned, int | float):
+        if isinstance(turned, int | float) and abs(turned) <= _MOST_DEGREES:
             return round(-turned / 90) * 90 % 360
     return None
 
@@ -154,8 +157,4 @@ def _rate(text: str) -> Decimal | None:
 
 
 def _decimal(text: str | None) -> Decimal | None:
-    try:
-        number = Decimal(text) if text else None
-    except InvalidOperation:
-        return None
-    return number if number is not None and number.is_finite() else None
+    return decimal_in(text) if text else None

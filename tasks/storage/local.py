@@ -25,6 +25,7 @@ from tasks.storage.store import CountedReader
 from tasks.storage.uris import displayed, path_of
 from tasks.storage.walking import Walk
 from tasks.storage.walking_beside import walk_beside
+from tasks.untrusted_values import MOST_INTEGER
 
 # Opening a pipe that took a video's name must not wait for somebody to write into it.
 _READ_ONLY = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
@@ -177,7 +178,8 @@ def _require_readable(root: Path) -> None:
 
 
 def _listing(found: os.stat_result, *, uri: str, name: str) -> Listing:
-    return Listing(uri=uri, name=name, size=found.st_size, mtime_ns=found.st_mtime_ns)
+    mtime_ns = min(found.st_mtime_ns, MOST_INTEGER)  # file systems know later
+    return Listing(uri=uri, name=name, size=found.st_size, mtime_ns=mtime_ns)
 
 
 def _store_error(uri: str, error: OSError) -> StoreError:

@@ -48,6 +48,8 @@ class WebOptions:
 
     connect_timeout_seconds: float = 10
     read_timeout_seconds: float = 30
+    #: One request with its redirects and its answer, at most 2 MiB, however it drips.
+    request_seconds: float = 300
     #: First try included.
     max_attempts: int = 3
 

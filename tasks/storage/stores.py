@@ -22,9 +22,8 @@ from tasks.storage.store import Lister, Reader
 from tasks.storage.uris import scheme_of, shown
 
 if TYPE_CHECKING:
-    import httpx
-
     from tasks.storage.s3.client import S3Clients
+    from tasks.storage.web import WebClients
 
 
 class Stores:
@@ -33,7 +32,7 @@ class Stores:
     def __init__(self, options: StoreOptions | None = None) -> None:
         self.options = options or StoreOptions()
         self._s3_clients = PerProcess(self._new_s3_clients)
-        self._web_client = PerProcess(self._new_web_client)
+        self._web_clients = PerProcess(self._new_web_clients)
 
     def __reduce__(self) -> tuple[Callable[[StoreOptions], Stores], tuple[StoreOptions]]:
         return _stores_of_this_process, (self.options,)
@@ -72,7 +71,7 @@ class Stores:
             case "http" | "https":
                 from tasks.storage.web import WebReader  # noqa: PLC0415 -- brings httpx
 
-                return WebReader(self._web_client, self.options)
+                return WebReader(self._web_clients, self.options)
             case _:
                 raise UsageError(f"{shown(uri)} is no file://, s3:// or http(s):// address.")
 
@@ -89,10 +88,10 @@ class Stores:
 
         return S3Clients(self.options.s3)
 
-    def _new_web_client(self) -> httpx.Client:
-        from tasks.storage.web import web_client  # noqa: PLC0415 -- brings httpx
+    def _new_web_clients(self) -> WebClients:
+        from tasks.storage.web import web_clients  # noqa: PLC0415 -- brings httpx
 
-        return web_client(self.options.web)
+        return web_clients(self.options.web)
 
 
 @functools.lru_cache(maxsize=4)

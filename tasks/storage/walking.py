@@ -18,6 +18,7 @@ from catalog.values import Listing, ListingProblem
 from tasks.storage.candidates import is_skipped_folder, is_video_name
 from tasks.storage.errors import in_words
 from tasks.storage.uris import displayed, path_of
+from tasks.untrusted_values import MOST_INTEGER
 
 #: A name that is the same in a URI.
 _is_plain = re.compile(r"[A-Za-z0-9_.~-]+").fullmatch
@@ -83,7 +84,8 @@ class Walk:
                         yield from _problem_of(entry, uri, error)
                         continue
                     if S_ISREG(found.st_mode):
-                        fields = (uri, shown, found.st_size, found.st_mtime_ns, None, None, None)
+                        mtime_ns = min(found.st_mtime_ns, MOST_INTEGER)  # file systems know later
+                        fields = (uri, shown, found.st_size, mtime_ns, None, None, None)
                         yield _new(Listing, fields)
 
     def _uri(self, below: str) -> str:

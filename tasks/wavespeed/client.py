@@ -49,7 +49,8 @@ from tasks.wavespeed.paging import PAGE_SIZE, Pages, batches
 from tasks.wavespeed.prediction import AnswerElsewhere, read_poll
 from tasks.wavespeed.redaction import redact
 from tasks.wavespeed.submission import read_submit
-from tasks.wavespeed.uploads import PutOutcome, neutral_name, put_file, read_ticket
+from tasks.wavespeed.tickets import read_ticket
+from tasks.wavespeed.uploads import PutOutcome, neutral_name, put_file
 from tasks.wavespeed.withholding import Check, Withheld, send
 
 DEFAULT_BASE_URL = "https://api.wavespeed.ai"
@@ -294,12 +295,8 @@ class WaveSpeed:
             raise UploadRefused(str(error), kind=RefusalKind.ITEM) from error
         except ProviderUnreadable as error:
             raise UploadRefused(str(error), kind=RefusalKind.NOT_SENT) from error
-        ticket = read_ticket(envelope)
-        if ticket is None:
-            raise UploadRefused(
-                "its ticket makes no sense. Try again later.", kind=RefusalKind.PACE
-            )
-        return ticket
+        link = self._connection
+        return read_ticket(envelope, size=size, base=link.base, rule=link.hosts)
 
     async def put(self, ticket: UploadTicket, path: Path, *, size: int) -> PutOutcome:
         """Upload the file of exactly `size` bytes; network and disk make outcomes, not errors."""
@@ -316,9 +313,9 @@ class WaveSpeed:
             )
 
     async def _fetch_answer(self, url: str) -> PollOutcome:
-        own_host = httpx.URL(self._connection.base).host
+        link = self._connection
         try:
-            text = await look_behind(self._connection.keyless, url, own_host=own_host)
+            text = await look_behind(link.keyless, url, rule=link.hosts)
         except Troubled as trouble:
             return Pending(trouble=trouble.reason, retry_after_seconds=trouble.retry_after_seconds)
         shown = redact(url)

@@ -28,7 +28,9 @@ from tenacity import (
 )
 
 from catalog.errors import ProviderUnreadable, SettingsError
+from tasks.checked_connections import check_connections
 from tasks.crashpoints import crash_point
+from tasks.untrusted_hosts import HostRule
 from tasks.wavespeed.bandwidth import Bandwidth
 from tasks.wavespeed.clock import ProviderClock
 from tasks.wavespeed.envelope import Answer, Envelope
@@ -128,6 +130,11 @@ class Connection:
             self._send = to_api.handle_async_request
         #: For storage: no key, no header that names us.
         self.keyless = _client(limits, transport, open_requests=2 * limits.open_uploads)
+        self.keyless.headers["Accept-Encoding"] = "identity"
+        #: Where addresses may lead that the provider names; a `transport` leads nowhere.
+        self.hosts = HostRule.beside(httpx.URL(self.base).raw_host.decode())
+        if transport is None:
+            check_connections(self.keyless, self.hosts)
 
     async def aclose(self) -> None:
         """Close all connections; what is under way ends with an error."""
@@ -260,6 +267,8 @@ def _timeout(limits: Limits, seconds: float) -> httpx.Timeout:
 def _client_headers() -> dict[str, str]:
     version = metadata.version("reelcat")
     return {
+        # The only packing that is undone, piece by piece, so that little cannot become endless.
+        "Accept-Encoding": "gzip",
         "User-Agent": f"reelcat/{version}",
         "X-Client-Name": "reelcat",
         "X-Client-Version": version,

@@ -7,12 +7,13 @@ cannot be told apart the amount is unknown: a guess would be wrong by a factor o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from catalog.values import BillingRow, ProviderQuote
+from tasks.untrusted_values import decimal_in, ordinary
 from tasks.wavespeed.envelope import Envelope, Text, page_rows, prediction_id, read_time
 
 _MICROS = 1_000_000
@@ -76,12 +77,8 @@ def _decimal(value: Any) -> Decimal | None:
     """A number that may be money, from a JSON number or a string of digits; None for others."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         return None
-    try:
-        amount = Decimal(value)
-    except InvalidOperation:
-        return None
-    # Arithmetic with an absurd exponent raises; copying the sign away does not.
-    return amount if amount.is_finite() and amount.copy_abs() <= _MOST_AMOUNT else None
+    amount = decimal_in(value) if isinstance(value, str) else ordinary(Decimal(value))
+    return amount if amount is not None and abs(amount) <= _MOST_AMOUNT else None
 
 
 class _Row(BaseModel):

@@ -1,6 +1,6 @@
 """Bringing a local file to the provider's storage: one ticket, one PUT.
 
-Reads the ticket and sends the bytes, from disk in constant memory, with exactly the ticket's
+Sends the bytes, from disk in constant memory, with exactly the ticket's
 headers and without the key. Never writes to the file.
 """
 
@@ -17,9 +17,10 @@ from typing import BinaryIO
 import httpx
 
 from catalog.values import RefusalKind, UploadTicket
+from tasks.checked_connections import HostRefused
 from tasks.crashpoints import crash_point
 from tasks.wavespeed.bandwidth import Bandwidth
-from tasks.wavespeed.envelope import Answer, Envelope, read_time
+from tasks.wavespeed.envelope import Answer
 from tasks.wavespeed.exchange import described, exchange, never_connected, sender
 
 _BLOCK_BYTES = 512 * 1024
@@ -27,10 +28,7 @@ _BLOCK_BYTES = 512 * 1024
 _TRIES = 3
 #: One day: not a bound on slow lines, only an end. The single block has its own timeout.
 _MOST_SECONDS = 86_400.0
-_URL = re.compile(r"https?://[^\s/]+\S*", re.IGNORECASE)
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,26 +68,6 @@ def neutral_name(filename: str, *, unique: str) -> str:
     return unique + (suffix if _SUFFIX.fullmatch(suffix) else "")
 
 
-def read_ticket(envelope: Envelope) -> UploadTicket | None:
-    """The ticket; None when the answer holds none that can be used."""
-    data = envelope.data
-    upload = data.get("upload") if isinstance(data, dict) else None
-    if not isinstance(upload, dict) or str(upload.get("method") or "PUT").upper() != "PUT":
-        return None
-    put_url, download_url = _url(upload.get("url")), _url(data.get("download_url"))
-    headers = upload.get("headers") or {}
-    if put_url is None or download_url is None or not isinstance(headers, dict):
-        return None
-    if not all(_can_be_sent(name, value) for name, value in headers.items()):
-        return None
-    return UploadTicket(
-        put_url=put_url,
-        headers=dict(headers),
-        download_url=download_url,
-        expires_at=read_time(upload.get("expires_at")),
-    )
-
-
 async def put_file(
     client: httpx.AsyncClient,
     ticket: UploadTicket,
@@ -116,6 +94,8 @@ async def put_file(
             crash_point("put: after request")
         except _FileProblem as problem:
             return NotStored(kind=RefusalKind.ITEM, reason=str(problem))
+        except HostRefused as refused:
+            return NotStored(kind=RefusalKind.PACE, reason=f"The ticket was not used: {refused}.")
         except httpx.InvalidURL:
             return NotStored(kind=RefusalKind.PACE, reason="The ticket's address is none.")
         except (httpx.HTTPError, OSError) as error:
@@ -184,13 +164,3 @@ async def _blocks(file: BinaryIO, size: int, bandwidth: Bandwidth) -> AsyncItera
         left -= len(block)
         await bandwidth.take(len(block))
         yield block
-
-
-def _can_be_sent(name: str, value: object) -> bool:
-    if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
-        return False
-    return _HEADER_NAME.fullmatch(name) is not None
-
-
-def _url(value: object) -> str | None:
-    return value if isinstance(value, str) and _URL.fullmatch(value) else None

@@ -20,6 +20,7 @@ from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import ClientError
 
 from tasks.storage.options import S3Options
+from tasks.storage.s3.bounded import bound
 from tasks.storage.s3.errors import EndpointInvalid
 
 #: Passed to `generate_presigned_url` as if S3 knew it: a dict of further parameters of the query.
@@ -103,6 +104,7 @@ class S3Clients:
             )
         except ValueError as error:
             raise EndpointInvalid from error
+        bound(client)
         client.meta.events.register("provide-client-params.s3.GetObject", _take_query)
         client.meta.events.register("before-sign.s3.GetObject", _add_query)
         return client

@@ -10,10 +10,17 @@ from botocore.exceptions import NoCredentialsError
 
 from catalog.values import Listing
 from tasks.storage.blocks import BlockReader
-from tasks.storage.errors import FileChanged, FileVanished
+from tasks.storage.errors import FileChanged, FileUnreadable, FileVanished
 from tasks.storage.options import ReadCaps, StoreOptions
 from tasks.storage.per_process import PerProcess
-from tasks.storage.s3.answers import class_to_meet, etag_in, nanoseconds, version_in
+from tasks.storage.s3.answers import (
+    class_to_meet,
+    etag_in,
+    nanoseconds,
+    size_in,
+    version_in,
+)
+from tasks.storage.s3.bounded import read_at_most
 from tasks.storage.s3.client import QUERY, S3Clients
 from tasks.storage.s3.errors import S3_ERRORS, body_error, file_error
 from tasks.storage.s3.links import LONGEST_LIFE, link_life
@@ -44,9 +51,11 @@ class S3File(BlockReader):
             if answer.get("ContentRange", "").rpartition("/")[2] != str(self.size):
                 raise FileChanged(self.uri)
             try:
-                data: bytes = body.read()
+                data = read_at_most(body, stop - start)
             except S3_ERRORS as error:
                 raise body_error(self.uri, error) from error
+        if data is None:
+            raise FileUnreadable(self.uri, "the S3 endpoint sends more than was asked; check it")
         return data
 
 
@@ -70,24 +79,12 @@ class S3Reader:
         """HEAD the object."""
         try:
             answer = self._client(uri).head_object(**self._request(uri, None))
+            return _seen(uri, answer)
         except S3_ERRORS as error:
             reason = file_error(uri, error)
             if isinstance(reason, FileVanished):
                 return None
             raise reason from error
-        return Listing(
-            uri=uri,
-            name=split_s3(uri)[1].rpartition("/")[2],
-            size=answer["ContentLength"],
-            mtime_ns=nanoseconds(answer["LastModified"]),
-            etag=etag_in(answer),
-            version=version_in(answer),
-            storage_class=class_to_meet(
-                # Intelligent-Tiering hides its archive behind its own name.
-                "GLACIER" if answer.get("ArchiveStatus") else answer.get("StorageClass"),
-                restored='ongoing-request="false"' in answer.get("Restore", ""),
-            ),
-        )
 
     def provider_url(
         self, uri: str, *, version: str | None, token: str, expires_in: timedelta
@@ -137,6 +134,22 @@ class S3Reader:
         """
         payer = {"x-amz-request-payer": "requester"} if self._options.s3.requester_pays else {}
         return {"x-reelcat": token, **payer}
+
+
+def _seen(uri: str, answer: dict[str, Any]) -> Listing:
+    return Listing(
+        uri=uri,
+        name=split_s3(uri)[1].rpartition("/")[2],
+        size=size_in(answer["ContentLength"]),
+        mtime_ns=nanoseconds(answer["LastModified"]),
+        etag=etag_in(answer),
+        version=version_in(answer),
+        storage_class=class_to_meet(
+            # Intelligent-Tiering hides its archive behind its own name.
+            "GLACIER" if answer.get("ArchiveStatus") else answer.get("StorageClass"),
+            restored='ongoing-request="false"' in answer.get("Restore", ""),
+        ),
+    )
 
 
 def _object(uri: str, version: str | None) -> dict[str, Any]:

@@ -101,13 +101,13 @@ class FaultsBody(Body):
 class ClockBody(Body):
     """A jump in time."""
 
-    advance_seconds: Annotated[float, Field(ge=0)]
+    advance_seconds: Annotated[float, Field(ge=0, le=1e10, allow_inf_nan=False)]
 
 
 class BalanceBody(Body):
     """A new balance."""
 
-    balance_micros: int
+    balance_micros: Annotated[int, Field(ge=-(10**18), le=10**18)]
 
 
 AnyBody = TypeVar("AnyBody", bound=Body)

@@ -28,6 +28,7 @@ from tasks.wavespeed.sandbox.storage import Storage, upload_id
 Measure = Callable[[str], Decimal | None]
 
 _KEPT = 64
+_AS_IT_LIES = {"Accept-Encoding": "identity"}
 _TIMEOUT = httpx.Timeout(20.0, connect=10.0)
 
 
@@ -183,12 +184,14 @@ def download(url: str, target: Path, options: SandboxOptions) -> str:
     size = 0
     try:
         with (
-            httpx.stream("GET", url, follow_redirects=True, timeout=_TIMEOUT) as answer,
+            httpx.stream(
+                "GET", url, follow_redirects=True, timeout=_TIMEOUT, headers=_AS_IT_LIES
+            ) as answer,
             target.open("wb") as file,
         ):
             if not answer.is_success:
                 raise Unreachable(f"Its server answered {answer.status_code}.")
-            for piece in answer.iter_bytes(1 << 18):
+            for piece in answer.iter_raw(1 << 18):
                 size += len(piece)
                 if size > options.max_video_bytes:
                     raise Unreachable(f"It is larger than {options.max_video_bytes} bytes.")
