@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from catalog.budget import DAY, MONTH, Scopes, Standing
+from catalog.errors import CatalogReplaced
 from catalog.models import UNFINISHED, Budget, Prediction
 from catalog.values import PredictionStatus
 
@@ -26,9 +27,14 @@ def lock(session: Session, scopes: Scopes) -> list[Standing]:
     """Lock the budgets in `scopes` until the transaction ends, and give how they stand.
 
     A day or a month that was not met before begins with its standing limit.
+
+    Raises:
+        CatalogReplaced: if the run's own is gone, and with it the limit.
     """
     standings = _locked(session, scopes)
     met = {standing.scope for standing in standings}
+    if scopes.run not in met:
+        raise CatalogReplaced
     begun = [pair for pair in ((scopes.day, DAY), (scopes.month, MONTH)) if pair[0] not in met]
     for scope, standing_scope in begun:
         _begin(session, scope, standing_scope)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from catalog import account, budgets, ledger, predictions
 from catalog.account import Limits
 from catalog.budget import Scopes, allocate, free_in_all
+from catalog.errors import CatalogReplaced
 from catalog.lifecycle import ENDED, LIVE
 from catalog.models import UNFINISHED, Analysis, LedgerEntry, Prediction
 from catalog.values import AnalysisStatus, LedgerKind, PredictionStatus
@@ -180,20 +181,35 @@ def intend(
     endpoint: str,
     limits: Limits,
     *,
+    last: int | None = None,
     now: datetime,
 ) -> Intents:
     """Make the intent to submit durable, for as many as the account's limits allow now.
 
     Only what is granted may be sent, once, after the transaction has been committed. The budgets
-    are looked at again: what a lowered limit does not cover is released.
+    are looked at again: what a lowered limit does not cover is released. `last` is one that was
+    granted before.
+
+    Raises:
+        CatalogReplaced: if the catalog knows nothing of these, or has gone back to before `last`.
     """
+    known = set(prediction_ids) | ({last} - {None})
     rows = session.execute(
-        select(Prediction.id, Prediction.run_id, Prediction.budget_day, Prediction.budget_month)
-        .where(Prediction.id.in_(prediction_ids), Prediction.status == PredictionStatus.HELD)
+        select(
+            Prediction.id,
+            Prediction.status,
+            Prediction.run_id,
+            Prediction.budget_day,
+            Prediction.budget_month,
+        )
+        .where(Prediction.id.in_(known))
         .with_for_update()
     ).all()
-    scopes = {scope for row in rows for scope in ledger.scopes_of(row)}
-    held = {row.id for row in rows} - _release_excess(session, scopes, now=now)
+    unsent = [row for row in rows if row.status is PredictionStatus.HELD]
+    if len(rows) < len(known) or any(row.id == last for row in unsent):
+        raise CatalogReplaced
+    scopes = {scope for row in unsent for scope in ledger.scopes_of(row)}
+    held = {row.id for row in unsent} - _release_excess(session, scopes, now=now)
     waiting = [prediction_id for prediction_id in prediction_ids if prediction_id in held]
     granted = waiting[: account.take_starts(session, endpoint, len(waiting), limits, now=now)]
     if granted:

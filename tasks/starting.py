@@ -35,6 +35,8 @@ class Starter:
     _waiting: dict[int, asyncio.Future[bool]] = field(default_factory=dict)
     _granting: asyncio.Task[None] | None = None
     _closed: asyncio.Event = field(default_factory=asyncio.Event)
+    #: One that was granted, by which a catalog is known that was replaced by an older one.
+    _last: int | None = None
     #: How many the pacer has let pass that have not started.
     _turns: int = 0
     #: Whether somebody waits for whom the pacer has not been asked; whether it let some pass.
@@ -131,6 +133,7 @@ class Starter:
             self._room.clear()
             group = list(itertools.islice(self._waiting, min(self._turns, _MOST_AT_ONCE)))
             started = await self._intend(group)
+            self._last = max(started.granted, default=self._last)
             self._turns = max(0, self._turns - len(started.granted))  # a pause takes them away
             self._wanted.set()
             self._answer(started.granted, granted=True)
@@ -156,6 +159,7 @@ class Starter:
                 prediction_ids=group,
                 endpoint=self.services.provider.endpoint,
                 limits=limits,
+                last=self._last,
                 now=self.services.clock(),
             )
         )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from money_world import PRICE, set_budget
 
 from catalog import budgets
-from catalog.budget import DAY
+from catalog.budget import DAY, scopes_at
 from catalog.clock import utc_now
 from catalog.database import connect
 from catalog.models import Run
@@ -78,6 +79,11 @@ def write(world, change):
     return written
 
 
+def lower_today(world, limit):
+    today = scopes_at(world.clock(), run_id="", zone=ZoneInfo(ZONE)).day
+    return write(world, lambda session: budgets.set_standing_limit(session, DAY, today, limit))
+
+
 async def check(world):
     """Hold the books together; only that a limit is below what was spent is what was asked for."""
     books = await world.books()
@@ -120,8 +126,7 @@ async def test_what_still_fits_a_lowered_limit_is_bought_and_no_more(world, more
     here = await world(films=FILMS, **SLOW)
 
     async def change():
-        limit = (await accepted(here) + more) * PRICE
-        await call(here, "--day", f"{limit / 1_000_000:.6f}")()
+        await lower_today(here, (await accepted(here) + more) * PRICE)()
 
     (report,), later = await braked(here, a_run(here), change=change)
     assert (report.status, report.exit_code) == (RunStatus.BUDGET_REACHED, 0)
@@ -137,7 +142,7 @@ async def test_a_limit_that_is_lowered_stops_every_worker(world):
     reports, later = await braked(
         here,
         *(a_run(here, numbers, budget=None) for numbers in halves),
-        change=call(here, "--day", "0.005"),
+        change=lower_today(here, PRICE),
     )
     assert [one.status for one in reports] == [RunStatus.BUDGET_REACHED] * 2
     assert later == 0
