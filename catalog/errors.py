@@ -9,6 +9,7 @@ ReelcatError
 │       ├── CatalogNotOurs
 │       ├── CatalogReadOnly
 │       ├── CatalogBusy
+│       ├── CatalogReplaced
 │       └── CatalogFull
 ├── AccountStopped          exit 3: key, permission or credit
 ├── IllegalMove             a state was asked to change against the lifecycle table: a bug
@@ -67,6 +68,18 @@ class CatalogReadOnly(CatalogError):
 
 class CatalogBusy(CatalogError):
     """Another process has been writing for longer than anybody waits."""
+
+
+class CatalogReplaced(CatalogError):
+    """The catalog is no longer the one that was opened."""
+
+    def __init__(self, shown_url: str = "") -> None:
+        named = f"The catalog {shown_url}".strip()
+        super().__init__(
+            f"{named} was removed or replaced while it was in use, so nothing more is bought; put "
+            "back the one that was there, or restore a backup as docs/operations.md says, then run "
+            "again."
+        )
 
 
 class CatalogFull(CatalogError):

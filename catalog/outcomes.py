@@ -15,6 +15,7 @@ from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from catalog import ledger, searchable
+from catalog.errors import CatalogReplaced
 from catalog.lifecycle import LIVE, is_to_make
 from catalog.models import Analysis, LedgerEntry, Prediction
 from catalog.values import AnalysisStatus, Completed, LedgerKind, PredictionStatus
@@ -132,7 +133,10 @@ def _lock(session: Session, prediction_ids: Collection[int]) -> dict[int, Row[An
     """Give predictions as they are now, for this transaction alone."""
     session.flush()
     found = session.connection().execute(_LOCK, {"of": list(prediction_ids)})
-    return {row.id: row for row in found}
+    rows = {row.id: row for row in found}
+    if not rows.keys() >= set(prediction_ids):
+        raise CatalogReplaced  # predictions are never deleted
+    return rows
 
 
 def _moves(

@@ -36,6 +36,8 @@ class Starter:
     _waiting: dict[int, asyncio.Future[Instant | None]] = field(default_factory=dict)
     _granting: asyncio.Task[None] | None = None
     _closed: asyncio.Event = field(default_factory=asyncio.Event)
+    #: One that was granted, by which a catalog is known that was replaced by an older one.
+    _last: int | None = None
     #: How many the pacer has let pass that have not started.
     _turns: int = 0
     #: Whether somebody waits for whom the pacer has not been asked; whether it let some pass.
@@ -137,6 +139,7 @@ class Starter:
             group = list(itertools.islice(self._waiting, min(self._turns, _MOST_AT_ONCE)))
             instant = self.services.provider.clock.instant()
             started = await self._intend(group)
+            self._last = max(started.granted, default=self._last)
             self._turns = max(0, self._turns - len(started.granted))  # a pause takes them away
             self._wanted.set()
             self._answer(started.granted, instant)
@@ -162,6 +165,7 @@ class Starter:
                 prediction_ids=group,
                 endpoint=self.services.provider.endpoint,
                 limits=limits,
+                last=self._last,
                 now=self.services.provider.clock.earliest(),
             )
         )
