@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from catalog.values import Inspection, Listing
+from tasks.media.confinement import OUT_OF_MEMORY, limit_processor_time, limit_resources
 from tasks.media.engines import Engine
 from tasks.media.inspecting import InspectOptions, engines_for, inspect
 from tasks.storage.stores import Stores
@@ -27,6 +28,7 @@ _threads: ThreadPoolExecutor | None
 def begin(stores: Stores, options: InspectOptions, threads: int) -> None:
     """Prepare this process; called once, before anything else."""
     global _look, _threads  # noqa: PLW0603 - a process pool's children have nowhere else to keep it
+    limit_resources()
     os.nice(5)  # whoever waits for the children answers everybody else meanwhile
     _keep_memory()
     engines = engines_for(options)
@@ -46,11 +48,16 @@ def _keep_memory() -> None:
         mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
 
 
-def inspect_batch(listings: Sequence[Listing]) -> list[Inspection]:
-    """Inspect files and answer in their order."""
-    if _threads is None:
-        return [_look(listing) for listing in listings]
-    return list(_threads.map(_look, listings))
+def inspect_batch(listings: Sequence[Listing], seconds: float) -> list[Inspection]:
+    """Inspect files within so many seconds of processor time, and answer in their order."""
+    limit_processor_time(seconds)
+    try:
+        if _threads is None:
+            return [_look(listing) for listing in listings]
+        return list(_threads.map(_look, listings))
+    except MemoryError:
+        # Whose memory ran out is not known where several files are looked at: each again, alone.
+        os._exit(OUT_OF_MEMORY)
 
 
 def _inspect(

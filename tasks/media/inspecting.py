@@ -100,6 +100,8 @@ def _inspect_open(
         found = _probe_of(error)
     except FileShrank as error:
         found = Probe(status=ProbeStatus.DEFERRED, error=str(error), engine=NO_ENGINE)
+    except MemoryError:
+        raise  # the process is at its limit, and what it says of any file is not to be believed
     except Exception as error:  # noqa: BLE001 - one bad file is one bad file
         sentence = f"Looking at the file failed unexpectedly ({type(error).__name__})."
         found = Probe(status=ProbeStatus.ENGINE_ERROR, error=sentence, engine=engines[0].name)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import multiprocessing
 import os
 import signal
 from collections import deque
@@ -23,6 +22,7 @@ from pebble import ProcessExpired, ProcessPool
 from catalog.values import Inspection, Listing
 from tasks.child_imports import not_from_the_current_folder
 from tasks.media import child
+from tasks.media.confinement import OUT_OF_MEMORY, OUT_OF_MEMORY_SENTENCE, ConfinedContext
 from tasks.media.inspecting import InspectOptions, failed
 from tasks.storage.stores import Stores
 
@@ -153,7 +153,9 @@ class InspectPool:
             pool = self._pool
             try:
                 future = pool.schedule(
-                    child.inspect_batch, args=(listings,), timeout=self._timeout_seconds
+                    child.inspect_batch,
+                    args=(listings, self._timeout_seconds),
+                    timeout=self._timeout_seconds,
                 )
                 # Beside the pool's own limit: an answer that got lost with its child never comes.
                 async with asyncio.timeout(2 * self._timeout_seconds + GRACE_SECONDS):
@@ -166,9 +168,7 @@ class InspectPool:
                     "was stopped."
                 ) from error
             except ProcessExpired as error:
-                raise _Lost(
-                    f"The probing process died on this file ({_cause(error.exitcode)})."
-                ) from error
+                raise _Lost(_last_words(error.exitcode)) from error
             except (BrokenProcessPool, RuntimeError):
                 await self._drop(pool)
         raise _Lost("The probing process could not be started.")
@@ -178,8 +178,7 @@ class InspectPool:
             max_workers=self._workers,
             initializer=child.begin,
             initargs=self._initial,
-            # Not fork: the parent has threads, connections and an event loop.
-            context=multiprocessing.get_context("spawn"),
+            context=ConfinedContext(),
         )
 
     async def _drop(self, pool: ProcessPool | None) -> None:
@@ -189,6 +188,12 @@ class InspectPool:
         self._pool = None
         pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves it unannotated
         await asyncio.to_thread(pool.join)
+
+
+def _last_words(exit_code: int) -> str:
+    if exit_code == OUT_OF_MEMORY:
+        return OUT_OF_MEMORY_SENTENCE
+    return f"The probing process died on this file ({_cause(exit_code)})."
 
 
 def _cause(exit_code: int) -> str:
