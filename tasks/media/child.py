@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from catalog.values import Inspection, Listing
+from catalog.values import Inspection
 from tasks.media.confinement import OUT_OF_MEMORY, limit_processor_time, limit_resources
 from tasks.media.engines import Engine
+from tasks.media.granting import Look
 from tasks.media.inspecting import InspectOptions, engines_for, inspect
 from tasks.storage.stores import Stores
 
@@ -21,7 +22,7 @@ from tasks.storage.stores import Stores
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEPT_BYTES = 32 * 1024 * 1024
 
-_look: Callable[[Listing], Inspection]
+_look: Callable[[Look], Inspection]
 _threads: ThreadPoolExecutor | None
 
 
@@ -48,20 +49,21 @@ def _keep_memory() -> None:
         mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
 
 
-def inspect_batch(listings: Sequence[Listing], seconds: float) -> list[Inspection]:
+def inspect_batch(looks: Sequence[Look], seconds: float) -> list[Inspection]:
     """Inspect files within so many seconds of processor time, and answer in their order."""
     limit_processor_time(seconds)
     try:
         if _threads is None:
-            return [_look(listing) for listing in listings]
-        return list(_threads.map(_look, listings))
+            return [_look(look) for look in looks]
+        return list(_threads.map(_look, looks))
     except MemoryError:
         # Whose memory ran out is not known where several files are looked at: each again, alone.
         os._exit(OUT_OF_MEMORY)
 
 
 def _inspect(
-    stores: Stores, engines: Sequence[Engine], options: InspectOptions, listing: Listing
+    stores: Stores, engines: Sequence[Engine], options: InspectOptions, look: Look
 ) -> Inspection:
-    reader = stores.reader(listing.uri)
+    listing, grant = look
+    reader = stores.opener(listing.uri, grant)
     return inspect(listing, reader=reader, engines=engines, whereabouts=options.whereabouts)

@@ -23,8 +23,10 @@ from catalog.values import Inspection, Listing
 from tasks.child_imports import not_from_the_current_folder
 from tasks.media import child
 from tasks.media.confinement import OUT_OF_MEMORY, OUT_OF_MEMORY_SENTENCE, ConfinedContext
+from tasks.media.granting import Look, looks_at
 from tasks.media.inspecting import InspectOptions, failed
 from tasks.storage.stores import Stores
+from tasks.storage.uris import scheme_of
 
 #: Longer batches save nothing more and make a hang cost more looks.
 MOST_BATCH = 32
@@ -67,6 +69,7 @@ class InspectPool:
         """
         self._workers = workers or os.cpu_count() or 1
         self._timeout_seconds = timeout_seconds
+        self._stores = stores
         self._initial = (stores, options or InspectOptions(), threads_per_worker)
         self._pool: ProcessPool | None = None
         self._waiting: deque[_Waiting] = deque()
@@ -146,6 +149,16 @@ class InspectPool:
                 future.set_result(inspection)
 
     async def _ask(self, listings: Sequence[Listing]) -> list[Inspection]:
+        """Inspect a batch, in the order of its listings; as `_have_inspected` otherwise."""
+        if any(scheme_of(listing.uri) == "s3" for listing in listings):
+            looks = await asyncio.to_thread(looks_at, self._stores, listings)
+        else:
+            looks = [(listing, None) for listing in listings]
+        allowed = [look for look in looks if not isinstance(look, Inspection)]
+        found = iter(await self._have_inspected(allowed) if allowed else ())
+        return [look if isinstance(look, Inspection) else next(found) for look in looks]
+
+    async def _have_inspected(self, looks: Sequence[Look]) -> list[Inspection]:
         """Have a child inspect a batch. Raises _Lost if it took the child along."""
         for _ in range(MOST_POOLS_PER_BATCH):
             if self._pool is None:
@@ -154,7 +167,7 @@ class InspectPool:
             try:
                 future = pool.schedule(
                     child.inspect_batch,
-                    args=(listings, self._timeout_seconds),
+                    args=(looks, self._timeout_seconds),
                     timeout=self._timeout_seconds,
                 )
                 # Beside the pool's own limit: an answer that got lost with its child never comes.
