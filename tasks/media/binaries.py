@@ -14,6 +14,8 @@ import subprocess
 from dataclasses import dataclass
 from functools import cache
 
+from tasks.media.confinement import clean_environment
+
 VERSION_SECONDS = 20
 VERSION_LINE = re.compile(r"^ff(?:mpeg|probe) version (\S+)")
 
@@ -45,6 +47,7 @@ def version_of(path: str) -> str | None:
     try:
         done = subprocess.run(  # noqa: S603 - a program the user named or the system has
             [path, "-hide_banner", "-version"],
+            env=clean_environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=VERSION_SECONDS,
@@ -70,6 +73,7 @@ def trouble_with(ffprobe: Binary) -> str | None:
         try:
             done = subprocess.run(  # noqa: S603 - a program the user named or the system has
                 [ffprobe.path, "-v", "quiet", "-rw_timeout", "2000000", address],
+                env=clean_environment(),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=VERSION_SECONDS,

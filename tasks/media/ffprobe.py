@@ -2,7 +2,8 @@
 
 `ffmpeg.probe` of ffmpeg-python 0.2.0, the last release, cannot be given a time limit: its `timeout`
 becomes an option of ffprobe. So its argument convention is kept and the child is run here, with a
-limit that kills it. Only ever sees local files, as `file:` and an absolute path.
+limit that kills it. Only ever sees local files, as `file:` and an absolute path. It has the limits
+of the child that asks it, and knows as little of the environment.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.media.binaries import version_of
+from tasks.media.confinement import clean_environment
 from tasks.media.engines import (
     FORMATS,
     MOST_PACKETS,
+    MOST_PIXELS,
     EngineFailed,
     Media,
     Moments,
@@ -94,12 +97,20 @@ class Ffprobe:
         if media.path is None:
             raise EngineFailed("ffprobe is only asked about files on this machine.")
         arguments = convert_kwargs_to_cmd_line_args(
-            {"v": "quiet", "format_whitelist": FORMATS, "skip_frame": "nokey", **options}
+            {
+                "v": "quiet",
+                "format_whitelist": FORMATS,
+                "protocol_whitelist": "file",
+                "skip_frame": "nokey",
+                "max_pixels": MOST_PIXELS,
+                **options,
+            }
         )
         command = [self.binary, *arguments, "-i", f"file:{_absolute(media.path)}"]
         try:
             done = subprocess.run(  # noqa: S603 - the path is one argument, behind `file:`
                 command,
+                env=clean_environment(),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=self.timeout_seconds,

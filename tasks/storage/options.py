@@ -43,6 +43,16 @@ class S3Options:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Grant:
+    """What reading one object takes where there are no credentials. A secret, as any link is."""
+
+    #: A signed address.
+    link: str = field(repr=False)
+    #: Certificates that the one who signed believes in; None for the usual ones.
+    ca_bundle: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class WebOptions:
     """How patient to be with web servers."""
 

@@ -102,8 +102,8 @@ class CountedReader(io.RawIOBase):
         return self.read()
 
 
-class Reader(Protocol):
-    """All files of one URI scheme. Every method may raise a `tasks.storage.errors.StoreError`."""
+class Opener(Protocol):
+    """What probing a file takes. Every method may raise a `tasks.storage.errors.StoreError`."""
 
     def open(
         self, uri: str, *, size: int, etag: str | None = None, version: str | None = None
@@ -114,6 +114,13 @@ class Reader(Protocol):
             FileChanged: they are others by now; raised here or by a later read.
             FileVanished: they are gone; raised here or by a later read.
         """
+
+    def local_path(self, uri: str) -> Path | None:
+        """Return where the file lies on this machine; None: elsewhere."""
+
+
+class Reader(Opener, Protocol):
+    """All files of one URI scheme."""
 
     def look(self, uri: str) -> Listing | None:
         """Look afresh (stat or HEAD), whatever the file is called. None: there is no such file."""
@@ -129,6 +136,3 @@ class Reader(Protocol):
         Raises:
             LinkTooShort: it would die too soon to be of use.
         """
-
-    def local_path(self, uri: str) -> Path | None:
-        """Return where the file lies on this machine; None: elsewhere."""

@@ -15,10 +15,10 @@ from catalog.errors import UsageError
 from catalog.values import Listing, SourceKind
 from tasks.storage.local import FileLister, FolderLister, LocalReader
 from tasks.storage.manifest import ManifestLister
-from tasks.storage.options import StoreOptions
+from tasks.storage.options import Grant, StoreOptions
 from tasks.storage.per_process import PerProcess
 from tasks.storage.source import Source
-from tasks.storage.store import Lister, Reader
+from tasks.storage.store import Lister, Opener, Reader
 from tasks.storage.uris import scheme_of, shown
 
 if TYPE_CHECKING:
@@ -74,6 +74,27 @@ class Stores:
                 return WebReader(self._web_clients, self.options)
             case _:
                 raise UsageError(f"{shown(uri)} is no file://, s3:// or http(s):// address.")
+
+    def grant(self, listing: Listing) -> Grant | None:
+        """Return what opens a file where there are no credentials; None if that takes nothing.
+
+        Raises:
+            StoreError: it cannot be opened from here either.
+        """
+        if scheme_of(listing.uri) != "s3":
+            return None
+        from tasks.storage.s3.reading import S3Reader  # noqa: PLC0415 -- brings boto3
+
+        reader = S3Reader(self._s3_clients, self.options)
+        return reader.grant(listing.uri, version=listing.version)
+
+    def opener(self, uri: str, grant: Grant | None) -> Opener:
+        """Return what opens a URI, by what was granted if it was."""
+        if grant is None:
+            return self.reader(uri)
+        from tasks.storage.s3.reading import GrantedOpener  # noqa: PLC0415 -- brings boto3
+
+        return GrantedOpener(grant, self.options)
 
     def look(self, uri: str) -> Listing | None:
         """Look at one file, wherever it lies; see `Reader.look`."""

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from catalog.errors import ReelcatError
 from catalog.pricing import OFFLINE
 from tasks.wavespeed.sandbox import fates
 from tasks.wavespeed.sandbox.fetching import Footage, Footages, Unreachable
@@ -86,7 +87,9 @@ class Work:
             text = await loop.run_in_executor(self._threads, self._model, *ask)
         except Exception as error:
             logger.info("The model failed on prediction %s", prediction.id, exc_info=error)
-            return fates.unreadable(f"The model failed ({type(error).__name__}).")
+            told = isinstance(error, ReelcatError)
+            said = str(error) if told else f"The model failed ({type(error).__name__})."
+            return fates.unreadable(said)
         return End(status=Status.COMPLETED, text=self._labelled(prediction, text))
 
     def _labelled(self, prediction: Prediction, text: str) -> str:
