@@ -7,7 +7,8 @@ import os
 import pytest
 
 from catalog.errors import SettingsError
-from flows.settings import prefect_is_configured, read_settings
+from flows.prefect_import import prefect_is_configured
+from flows.settings import read_settings
 
 
 @pytest.fixture
