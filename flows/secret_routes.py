@@ -50,8 +50,8 @@ def key_trouble(
     """
     if address is not None and address < key:
         return (
-            "the key comes from a stronger source than this address, and would be sent to it; set "
-            "both in the same place"
+            "this address comes from a file of the current folder and the key does not, and would "
+            "be sent to it; set both in the same place"
         )
     scheme, host = _scheme_and_host(url)
     if scheme != "http" or _is_loopback(host):
