@@ -344,6 +344,18 @@ def test_no_program_that_the_folder_names_is_run_for_credentials(shell, monkeypa
     )
 
 
+@pytest.mark.parametrize("path", ["", ":{usual}", "{usual}:", ".:{usual}", "bin:{usual}"])
+def test_no_program_that_lies_in_the_folder_is_taken_for_ffmpeg(shell, monkeypatch, path):
+    monkeypatch.setenv("PATH", path.format(usual="/nowhere"))
+    (shell.folder / "bin").mkdir()
+    for place in (shell.folder, shell.folder / "bin"):
+        for name in ("ffmpeg", "ffprobe"):
+            (place / name).write_text(f"#!/bin/sh\ntouch {shell.folder}/was-run\n")
+            (place / name).chmod(0o755)
+    shell("doctor")
+    assert not (shell.folder / "was-run").exists()
+
+
 IMPORT = """
 from flows.prefect_import import import_prefect
 import_prefect()

@@ -36,7 +36,8 @@ def test_a_run_through_prefect_runs_nothing_that_lies_in_the_folder(tmp_path, cl
     (tmp_path / "prefect.toml").write_text(f'[logging]\nsettings_path = "{evil}"\n')
     (tmp_path / "pyproject.toml").write_text(f'[tool.prefect.logging]\nsettings_path = "{evil}"\n')
 
-    ended = Shell(folder=tmp_path)("run", "films", "--provider", "offline", "--prefect", "--json")
+    shell = Shell(folder=tmp_path).having(PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="110")
+    ended = shell("run", "films", "--provider", "offline", "--prefect", "--json")
 
     assert ended.code == 0, ended.err
     assert ended.report["analyses"]["completed"] == 2
