@@ -7,6 +7,7 @@ a key; nothing else goes over a network.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 import importlib.metadata
 import shutil
@@ -25,8 +26,8 @@ from catalog.errors import AccountStopped, ReelcatError, SettingsError
 from catalog.money import show
 from catalog.schema import look
 from catalog.version import HEAD
-from flows.configuration import DEFAULT, settings_in_force, unknown_settings
-from flows.settings import Settings, read_settings
+from flows.configuration import settings_in_force, unknown_settings, unread_files
+from flows.settings import DEFAULT, Settings, read_settings
 from tasks.media.binaries import find_ffmpeg, find_ffprobe, trouble_with
 
 #: Less than this on the catalog's disk is worth saying.
@@ -62,8 +63,10 @@ def examine() -> Iterator[Finding]:
         settings = read_settings()
     except ReelcatError as error:
         yield _problem("settings", str(error))
+        yield from _unread_beside(str(error))
         return
     yield _settings()
+    yield from (_warning("settings", said) for said in settings.unread)
     yield _zone(settings)
     yield from _database(settings)
     yield _account(settings)
@@ -91,6 +94,11 @@ def _settings() -> Finding:
     chosen = [one for one in settings_in_force() if one.source != DEFAULT]
     where = ", ".join(sorted({one.source for one in chosen})) or "nowhere"
     return _ok("settings", f"{len(chosen)} set ({where}); `reelcat config` shows all.")
+
+
+def _unread_beside(problem: str) -> Iterator[Finding]:
+    with contextlib.suppress(ReelcatError):  # that is the problem, and was told
+        yield from (_warning("settings", said) for said in unread_files() if said != problem)
 
 
 def _python() -> Finding:

@@ -90,7 +90,10 @@ def trouble_with(ffprobe: Binary) -> str | None:
 
 
 def _executable(configured: str | None, name: str) -> str | None:
-    found = shutil.which(configured or name)
+    # An entry that is empty or relative means the current folder, which may be a stranger's.
+    entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    path = os.pathsep.join(one for one in entries if os.path.isabs(one))  # noqa: PTH117 - strings
+    found = shutil.which(configured or name, path=path or os.devnull)
     return os.path.abspath(found) if found else None  # noqa: PTH100 - shutil speaks in strings
 
 
