@@ -106,9 +106,15 @@ class Reader(Protocol):
     """All files of one URI scheme. Every method may raise a `tasks.storage.errors.StoreError`."""
 
     def open(
-        self, uri: str, *, size: int, etag: str | None = None, version: str | None = None
+        self,
+        uri: str,
+        *,
+        size: int,
+        etag: str | None = None,
+        version: str | None = None,
+        root: str | None = None,
     ) -> CountedReader:
-        """Open the bytes that were listed.
+        """Open the bytes that were listed, below the local folder `root` if there is one.
 
         Raises:
             FileChanged: they are others by now; raised here or by a later read.

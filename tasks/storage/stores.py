@@ -42,7 +42,7 @@ class Stores:
         """Return what lists a source."""
         match source.kind:
             case SourceKind.FOLDER:
-                return FolderLister(source.uri)
+                return FolderLister(source.uri, follow_links=self.options.follow_links)
             case SourceKind.FILE:
                 return FileLister(source.uri)
             case SourceKind.MANIFEST if scheme_of(source.uri) == "s3":
@@ -64,7 +64,7 @@ class Stores:
         """
         match scheme_of(uri):
             case "file":
-                return LocalReader()
+                return self.local_reader()
             case "s3":
                 from tasks.storage.s3.reading import S3Reader  # noqa: PLC0415 -- brings boto3
 
@@ -75,6 +75,10 @@ class Stores:
                 return WebReader(self._web_client, self.options)
             case _:
                 raise UsageError(f"{shown(uri)} is no file://, s3:// or http(s):// address.")
+
+    def local_reader(self) -> LocalReader:
+        """Return what reads files of this machine."""
+        return LocalReader(follow_links=self.options.follow_links)
 
     def look(self, uri: str) -> Listing | None:
         """Look at one file, wherever it lies; see `Reader.look`."""
