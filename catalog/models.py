@@ -106,7 +106,7 @@ class Location(Base):
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     uri: Mapped[str] = mapped_column(Uri, unique=True)
-    #: The source that listed it first.
+    #: The source that first listed it as it is now.
     source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"))
     #: Path below that source, for people and globs.
     name: Mapped[str] = mapped_column(Text)

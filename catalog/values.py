@@ -128,6 +128,9 @@ class Listing(NamedTuple):
     version: str | None = None
     #: S3 storage class; None where there is none.
     storage_class: str | None = None
+    #: URI of the local folder that it was found below, which no link may lead out of when it is
+    #: opened. Said by the catalog; None for what was named itself or lies elsewhere.
+    root: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,6 +139,8 @@ class ListingProblem:
 
     uri: str
     reason: str
+    #: It is a link that leads out of the source and was not followed: left out, but no failure.
+    leads_out: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

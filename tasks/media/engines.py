@@ -36,7 +36,8 @@ class Media:
 
     file: Seekable
     size: int
-    #: Where it lies on this machine; None if only `file` leads to it.
+    #: Where it lies on this machine; None if it does not. Not to be opened again: something else
+    #: may lie there by now. `file.fileno()` is what was opened.
     path: Path | None
     #: Whether a look at it costs next to nothing.
     near: bool

@@ -2,17 +2,18 @@
 
 `ffmpeg.probe` of ffmpeg-python 0.2.0, the last release, cannot be given a time limit: its `timeout`
 becomes an option of ffprobe. So its argument convention is kept and the child is run here, with a
-limit that kills it. Only ever sees local files, as `file:` and an absolute path. It has the limits
-of the child that asks it, and knows as little of the environment.
+limit that kills it. Only ever sees local files, and those as the descriptor of what was opened:
+under its name something else may lie by now. It has the limits of the child that asks it, and knows
+as little of the environment.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 from decimal import Decimal
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from tasks.media.binaries import version_of
 from tasks.media.confinement import clean_environment
@@ -106,13 +107,16 @@ class Ffprobe:
                 **options,
             }
         )
-        command = [self.binary, *arguments, "-i", f"file:{_absolute(media.path)}"]
+        descriptor = cast("BinaryIO", media.file).fileno()
+        os.lseek(descriptor, 0, os.SEEK_SET)  # some systems share the position with the child
+        command = [self.binary, *arguments, "-i", f"file:/dev/fd/{descriptor}"]
         try:
-            done = subprocess.run(  # noqa: S603 - the path is one argument, behind `file:`
+            done = subprocess.run(  # noqa: S603 - nothing in it comes from the file
                 command,
                 env=clean_environment(),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
+                pass_fds=(descriptor,),
                 timeout=self.timeout_seconds,
                 check=False,
             )
@@ -123,11 +127,6 @@ class Ffprobe:
         if done.returncode < 0:
             raise EngineFailed("ffprobe crashed on this file.")
         return done.stdout
-
-
-def _absolute(path: Path) -> str:
-    # Not resolve(): what lies behind a link is opened under the name it was listed by.
-    return str(path.absolute())
 
 
 def _stream(stream: FfprobeStream) -> Stream:

@@ -64,7 +64,11 @@ def inspect(
     """Fingerprint and probe one location. Never raises for what the file or its store does."""
     try:
         file = reader.open(
-            listing.uri, size=listing.size, etag=listing.etag, version=listing.version
+            listing.uri,
+            size=listing.size,
+            etag=listing.etag,
+            version=listing.version,
+            root=listing.root,
         )
     except errors.StoreError as error:
         return unread(listing, error)

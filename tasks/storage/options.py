@@ -71,3 +71,5 @@ class StoreOptions:
     caps: ReadCaps = field(default_factory=ReadCaps)
     s3: S3Options = field(default_factory=S3Options)
     web: WebOptions = field(default_factory=WebOptions)
+    #: Follow links of this machine that lead out of the folder that they were found below.
+    follow_links: bool = False

@@ -106,9 +106,15 @@ class Opener(Protocol):
     """What probing a file takes. Every method may raise a `tasks.storage.errors.StoreError`."""
 
     def open(
-        self, uri: str, *, size: int, etag: str | None = None, version: str | None = None
+        self,
+        uri: str,
+        *,
+        size: int,
+        etag: str | None = None,
+        version: str | None = None,
+        root: str | None = None,
     ) -> CountedReader:
-        """Open the bytes that were listed.
+        """Open the bytes that were listed, below the local folder `root` if there is one.
 
         Raises:
             FileChanged: they are others by now; raised here or by a later read.

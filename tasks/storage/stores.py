@@ -41,7 +41,7 @@ class Stores:
         """Return what lists a source."""
         match source.kind:
             case SourceKind.FOLDER:
-                return FolderLister(source.uri)
+                return FolderLister(source.uri, follow_links=self.options.follow_links)
             case SourceKind.FILE:
                 return FileLister(source.uri)
             case SourceKind.MANIFEST if scheme_of(source.uri) == "s3":
@@ -63,7 +63,7 @@ class Stores:
         """
         match scheme_of(uri):
             case "file":
-                return LocalReader()
+                return self.local_reader()
             case "s3":
                 from tasks.storage.s3.reading import S3Reader  # noqa: PLC0415 -- brings boto3
 
@@ -95,6 +95,10 @@ class Stores:
         from tasks.storage.s3.reading import GrantedOpener  # noqa: PLC0415 -- brings boto3
 
         return GrantedOpener(grant, self.options)
+
+    def local_reader(self) -> LocalReader:
+        """Return what reads files of this machine."""
+        return LocalReader(follow_links=self.options.follow_links)
 
     def look(self, uri: str) -> Listing | None:
         """Look at one file, wherever it lies; see `Reader.look`."""

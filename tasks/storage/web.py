@@ -150,10 +150,16 @@ class WebReader:
         self._options = options
 
     def open(
-        self, uri: str, *, size: int, etag: str | None = None, version: str | None = None
+        self,
+        uri: str,
+        *,
+        size: int,
+        etag: str | None = None,
+        version: str | None = None,
+        root: str | None = None,
     ) -> CountedReader:
         """Open a file; no request is sent before the first read."""
-        del version
+        del version, root
         return WebFile(uri, self._clients.get(), size=size, etag=etag, caps=self._options.caps)
 
     def look(self, uri: str) -> Listing | None:

@@ -50,7 +50,7 @@ from tasks.wavespeed.prediction import AnswerElsewhere, read_poll
 from tasks.wavespeed.redaction import redact
 from tasks.wavespeed.submission import read_submit
 from tasks.wavespeed.tickets import read_ticket
-from tasks.wavespeed.uploads import PutOutcome, neutral_name, put_file
+from tasks.wavespeed.uploads import Opening, PutOutcome, neutral_name, put_file
 from tasks.wavespeed.withholding import Check, Withheld, send
 
 DEFAULT_BASE_URL = "https://api.wavespeed.ai"
@@ -298,13 +298,13 @@ class WaveSpeed:
         link = self._connection
         return read_ticket(envelope, size=size, base=link.base, rule=link.hosts)
 
-    async def put(self, ticket: UploadTicket, path: Path, *, size: int) -> PutOutcome:
+    async def put(self, ticket: UploadTicket, source: Path | Opening, *, size: int) -> PutOutcome:
         """Upload the file of exactly `size` bytes; network and disk make outcomes, not errors."""
         async with self._connection.upload_gate:
             return await put_file(
                 self._connection.keyless,
                 ticket,
-                path,
+                source,
                 size=size,
                 timeout=httpx.Timeout(
                     self._limits.upload_seconds, connect=self._limits.connect_seconds, pool=None

@@ -70,9 +70,16 @@ class S3Reader:
         self._options = options
 
     def open(
-        self, uri: str, *, size: int, etag: str | None = None, version: str | None = None
+        self,
+        uri: str,
+        *,
+        size: int,
+        etag: str | None = None,
+        version: str | None = None,
+        root: str | None = None,
     ) -> CountedReader:
         """Open an object; no request is sent before the first read."""
+        del root
         request = self._request(uri, version)
         if etag is not None:
             request["IfMatch"] = f'"{etag}"'

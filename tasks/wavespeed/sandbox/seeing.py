@@ -22,8 +22,9 @@ def new_model() -> Model:
     describer = Describer(measuring=lambda path: _pool.get().measure(path))
 
     def describe(path: str, task: str, instructions: str | None) -> str:
-        status = os.stat(path)  # noqa: PTH116 - a path of any spelling
-        identity = f"{path} {status.st_size} {status.st_mtime_ns}"
+        found = os.stat(path)  # noqa: PTH116 - a path of any spelling
+        # Not the path: it may be that of a descriptor, which leads to another file tomorrow.
+        identity = f"{found.st_dev} {found.st_ino} {found.st_size} {found.st_ctime_ns}"
         return describer.describe(identity, path, Task(task), instructions)
 
     return describe
