@@ -207,9 +207,16 @@ class Refused:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Uncertain:
-    """The request may have been accepted: the money stays held and nothing is sent again."""
+    """The request may have been accepted: the money stays held and nothing is sent again.
+
+    An answer that refuses without proof that the provider wrote it has the last three fields: they
+    mean for the rest of the run what they mean in `Refused`.
+    """
 
     reason: str
+    kind: RefusalKind | None = None
+    status_code: int | None = None
+    retry_after_seconds: float | None = None
 
 
 SubmitOutcome = Accepted | Refused | Uncertain
