@@ -12,9 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from catalog import searchable
+from catalog.errors import ProviderIdTaken
 from catalog.lifecycle import is_to_make
 from catalog.models import Analysis, LedgerEntry, Prediction
 from catalog.values import AnalysisStatus, Completed, LedgerKind, PredictionStatus
@@ -48,22 +50,26 @@ def accept(session: Session, items: Sequence[Acceptance]) -> list[bool]:
 
     Raises:
         IllegalMove: if the lifecycle does not know one of the moves; nothing is to be kept then.
+        ProviderIdTaken: if one of the ids is another prediction's; nothing is to be kept then.
     """
     rows = _lock(session, [item.prediction_id for item in items])
     moves, made = _moves(rows, [item.prediction_id for item in items], PredictionStatus.RUNNING)
     if moves:
         moved = [items[position] for position in moves]
-        session.execute(
-            _ACCEPT,
-            [
-                {
-                    "of": item.prediction_id,
-                    "provider_id": item.provider_id,
-                    "expires_at": (rows[item.prediction_id].submitted_at or item.now) + KEPT_FOR,
-                }
-                for item in moved
-            ],
-        )
+        values = [
+            {
+                "of": item.prediction_id,
+                "provider_id": item.provider_id,
+                "expires_at": (rows[item.prediction_id].submitted_at or item.now) + KEPT_FOR,
+            }
+            for item in moved
+        ]
+        try:
+            session.execute(_ACCEPT, values)
+        except IntegrityError as error:
+            if "provider_id" not in str(error.orig):
+                raise
+            raise ProviderIdTaken from error
         session.execute(_RUN, [{"of": rows[item.prediction_id].analysis_id} for item in moved])
     return made
 

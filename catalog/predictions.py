@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from catalog import ledger, outcomes, settlements
+from catalog.errors import ProviderIdTaken
 from catalog.lifecycle import is_to_make
 from catalog.models import Analysis, Prediction
 from catalog.outcomes import Acceptance, Completion
@@ -29,6 +31,8 @@ from catalog.values import (
 
 #: Why a person's decision released a prediction; unlike any other, it may have been accepted.
 GIVEN_UP = "Assumed lost by a person's decision."
+#: Why a prediction is uncertain that was accepted: no list can show that it never arrived.
+ID_TAKEN = str(ProviderIdTaken())
 
 
 def _take(
@@ -117,8 +121,10 @@ def refuse(session: Session, prediction_id: int, refusal: Refused, *, now: datet
 def deny(session: Session, prediction_id: int, *, now: datetime) -> bool:
     """An uncertain submission was never accepted: the money is free, the analysis wanted again.
 
-    False if it is not uncertain any more.
+    False if it is not uncertain any more, or was accepted under another's id.
     """
+    if _lock(session, prediction_id).error == ID_TAKEN:
+        return False
     return _release(
         session,
         prediction_id,
@@ -154,10 +160,12 @@ def adopt(
 ) -> bool:
     """An uncertain submission was accepted after all: it runs, and `run_id` looks after it.
 
-    False if it is not uncertain any more.
+    False if it is not uncertain any more, or the id is another prediction's.
     """
     prediction = _lock(session, prediction_id)
     if prediction.status is not PredictionStatus.UNCERTAIN:
+        return False
+    if session.scalar(select(Prediction.id).where(Prediction.provider_id == provider_id)):
         return False
     prediction.owner_run_id = run_id
     return accept(session, prediction_id, provider_id, now=now)

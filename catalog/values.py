@@ -273,16 +273,22 @@ class ListedPrediction:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BillingRow:
-    """One line of the provider's bill for one prediction."""
+    """One line of the provider's bill, whether or not it can be read."""
 
+    #: What tells it from every other line.
     uuid: str
-    provider_id: str
-    #: `deduct` or `refund`.
+    #: None where it names no prediction, so that nobody knows whose it is.
+    provider_id: str | None
+    #: `deduct` or `refund`; other words, and none, are nobody's convention.
     kind: str
     #: Never negative: `kind` says the direction. None when the provider's unit cannot be told,
     #: which is neither zero nor the absence of a charge.
     amount_micros: int | None
     created_at: datetime | None
+    #: Whether the provider wrote it with a minus sign.
+    is_negative: bool = False
+    #: What it says, for people; without secrets.
+    words: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

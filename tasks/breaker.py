@@ -19,9 +19,10 @@ _NOT_FOUND = 404
 class Breaker:
     """Counts refusals of the account or the server that follow one another.
 
-    One that the provider may not have written leaves its submission uncertain, with its money held,
-    so one that is about the account is enough. Refusals of the server count once for all attempts that were under way together: a blip meets
-    dozens of them in one moment, and the next attempt comes only after a pause.
+    Refusals of the server count once for all attempts that were under way together: a blip meets
+    dozens of them in one moment, and the next attempt comes only after a pause. A refusal that the
+    provider may not have written leaves its submission uncertain and its money held, so a single
+    one is enough where it is about the account.
     """
 
     #: How many so far; each makes the next pause longer.

@@ -133,9 +133,7 @@ def _unproven(
     )
 
 
-def _reason(
-    kind: RefusalKind, status_code: int, answer: Answer, envelope: Envelope | None
-) -> str:
+def _reason(kind: RefusalKind, status_code: int, answer: Answer, envelope: Envelope | None) -> str:
     if kind is RefusalKind.ACCOUNT:
         broke = status_code not in {401, 404} and says_out_of_credit(status_code, envelope)
         return str(stopped(402 if broke else status_code, said(envelope)))
