@@ -260,6 +260,7 @@ class Unsettled:
     prediction_id: int
     provider_id: str
     status: PredictionStatus
+    quoted_micros: int
     ended_at: datetime
     #: Since when the bill shows nothing at all; None if it shows something, or was not asked.
     silent_since: datetime | None
@@ -272,6 +273,7 @@ def unsettled(session: Session, endpoint: str, *, after_id: int, limit: int) -> 
             Prediction.id,
             Prediction.provider_id,
             Prediction.status,
+            Prediction.quoted_micros,
             Prediction.completed_at,
             Prediction.bill_silent_since,
         )
@@ -289,6 +291,7 @@ def unsettled(session: Session, endpoint: str, *, after_id: int, limit: int) -> 
             prediction_id=row.id,
             provider_id=row.provider_id,
             status=row.status,
+            quoted_micros=row.quoted_micros,
             ended_at=row.completed_at,
             silent_since=row.bill_silent_since,
         )

@@ -13,6 +13,7 @@ ReelcatError
 │       └── CatalogFull
 ├── AccountStopped          exit 3: key, permission or credit
 ├── IllegalMove             a state was asked to change against the lifecycle table: a bug
+├── ProviderIdTaken         one id of the provider's for two submissions; it stays with the first
 └── ProviderUnreadable      the provider answered something that makes no sense
 
 Each carries one sentence that ends in what to do. Those are printed without a traceback; anything
@@ -90,6 +91,17 @@ class AccountStopped(ReelcatError):
     """The provider refuses this key, its permission or its credit."""
 
     exit_code = 3
+
+
+class ProviderIdTaken(ReelcatError):
+    """The provider answered a submission with the id of another prediction."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The provider answered it with the id of another prediction, so that nobody knows "
+            "under which id it runs; see the provider's own records, then give it up with "
+            "`reelcat reconcile --assume-lost`."
+        )
 
 
 class IllegalMove(ReelcatError):

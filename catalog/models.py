@@ -295,6 +295,26 @@ class LedgerEntry(Base):
     price_list: Mapped[str] = mapped_column(String(64))
 
 
+class UnclearBillLine(Base):
+    """A line of the bill that cannot be counted; it stops paid runs until a person took note."""
+
+    __tablename__ = "unclear_bill_lines"
+    __table_args__ = (
+        Index("uq_unclear_bill_lines_line", "endpoint", "line", "provider_id", unique=True),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    endpoint: Mapped[str] = mapped_column(String(255))
+    #: The line's id at the provider.
+    line: Mapped[str] = mapped_column(String(128))
+    #: The prediction that it names; empty if it names none.
+    provider_id: Mapped[str] = mapped_column(String(128))
+    reason: Mapped[str] = mapped_column(Text)
+    found_at: Mapped[datetime]
+    #: When a person took note of it.
+    seen_at: Mapped[datetime | None]
+
+
 class Budget(Base):
     """A limit over a scope, and what is committed under it.
 

@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from catalog import ledger, searchable
-from catalog.errors import CatalogReplaced
+from catalog.errors import CatalogReplaced, ProviderIdTaken
 from catalog.lifecycle import LIVE, is_to_make
 from catalog.models import Analysis, LedgerEntry, Prediction
 from catalog.values import AnalysisStatus, Completed, LedgerKind, PredictionStatus
@@ -51,6 +52,7 @@ def accept(session: Session, items: Sequence[Acceptance]) -> list[bool]:
 
     Raises:
         IllegalMove: if the lifecycle does not know one of the moves; nothing is to be kept then.
+        ProviderIdTaken: if one of the ids is another prediction's; nothing is to be kept then.
     """
     rows = _lock(session, [item.prediction_id for item in items])
     moves, made = _moves(rows, [item.prediction_id for item in items], PredictionStatus.RUNNING)
@@ -62,17 +64,20 @@ def accept(session: Session, items: Sequence[Acceptance]) -> list[bool]:
             if rows[item.prediction_id].status is PredictionStatus.RELEASED
             and hold_again(session, item.prediction_id, now=item.now)
         }
-        session.execute(
-            _ACCEPT,
-            [
-                {
-                    "of": item.prediction_id,
-                    "provider_id": item.provider_id,
-                    "expires_at": (rows[item.prediction_id].submitted_at or item.now) + KEPT_FOR,
-                }
-                for item in moved
-            ],
-        )
+        values = [
+            {
+                "of": item.prediction_id,
+                "provider_id": item.provider_id,
+                "expires_at": (rows[item.prediction_id].submitted_at or item.now) + KEPT_FOR,
+            }
+            for item in moved
+        ]
+        try:
+            session.execute(_ACCEPT, values)
+        except IntegrityError as error:
+            if "provider_id" not in str(error.orig):
+                raise
+            raise ProviderIdTaken from error
         asked = [item.prediction_id for item in moved if item.prediction_id not in surplus]
         if asked:
             session.execute(_RUN, [{"of": rows[one].analysis_id} for one in asked])

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from catalog import budgets, ledger, outcomes, settlements
 from catalog.budget import Scopes
+from catalog.errors import ProviderIdTaken
 from catalog.lifecycle import is_to_make
 from catalog.matching import INTENT_LASTS
 from catalog.models import Analysis, Prediction
@@ -39,6 +40,8 @@ ADOPTABLE = frozenset(
 
 #: Why a person's decision released a prediction; unlike any other, it may have been accepted.
 GIVEN_UP = "Assumed lost by a person's decision."
+#: Why a prediction is uncertain that was accepted: no list can show that it never arrived.
+ID_TAKEN = str(ProviderIdTaken())
 
 
 def _take(
@@ -127,8 +130,10 @@ def refuse(session: Session, prediction_id: int, refusal: Refused, *, now: datet
 def deny(session: Session, prediction_id: int, *, now: datetime) -> bool:
     """An uncertain submission was never accepted: the money is free, the analysis wanted again.
 
-    False if it is not uncertain any more.
+    False if it is not uncertain any more, or was accepted under another's id.
     """
+    if _lock(session, prediction_id).error == ID_TAKEN:
+        return False
     return _release(
         session,
         prediction_id,
@@ -165,10 +170,12 @@ def adopt(
     """A submission was accepted after all: it runs, and `run_id` looks after it.
 
     It is uncertain, or it was released, or it is held in a catalog that was restored. False if it
-    is none of these any more.
+    is none of these any more, or the id is another prediction's.
     """
     prediction = _lock(session, prediction_id)
     if prediction.status not in ADOPTABLE:
+        return False
+    if session.scalar(select(Prediction.id).where(Prediction.provider_id == provider_id)):
         return False
     prediction.owner_run_id = run_id
     prediction.submitted_at = prediction.submitted_at or now

@@ -229,7 +229,7 @@ class Engine:
                 await self._keeping_account(following)
         return None
 
-    def _wait_after(self, refusal: Refused, pause: float) -> float:
+    def _wait_after(self, refusal: Refused | Uncertain, pause: float) -> float:
         """As long as the provider asks, else longer for each refusal in a row."""
         longer: float = pause * 4 ** max(0, self.breaker.in_a_row - 1)
         return refusal.retry_after_seconds or min(longer, self.services.waits.most_pause)
@@ -238,7 +238,7 @@ class Engine:
         self.breaker.saw(outcome, began=began, now=self.services.clock())
         if self.breaker.opened_by is not None:
             self.halt()
-        elif isinstance(outcome, Refused) and outcome.kind is not RefusalKind.ITEM:
+        elif not isinstance(outcome, Accepted) and outcome.kind not in {None, RefusalKind.ITEM}:
             self.starter.pause(self._wait_after(outcome, self.services.waits.pause))
 
     def _check_starved(self) -> None:

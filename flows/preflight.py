@@ -43,12 +43,19 @@ async def check_account(plan: Plan, services: Services, tally: Tally) -> None:
 
 
 async def check_drift(services: Services) -> None:
-    """Stop where the bill was higher than quoted, until a person has looked.
+    """Stop where the bill was higher than quoted, or cannot be counted, until a person has looked.
 
     Raises:
         AccountStopped: with by how much, and what to do.
     """
     found = await unseen_drift(services)
+    if found.lines:
+        which = "A line" if found.lines == 1 else f"{found.lines} lines"
+        raise AccountStopped(
+            f"{which} of the bill cannot be counted, so nothing more is bought; look with "
+            "`reelcat status` and at the provider's site, then go on with `reelcat reconcile "
+            f"--acknowledge-drift`. {found.reason}"
+        )
     if found.micros > services.provider.drift_tolerance:
         raise AccountStopped(
             f"The bill for {found.predictions} predictions is {show(found.micros)} higher than "

@@ -149,10 +149,13 @@ def _named(
 
 
 async def _acknowledge(services: Services, tally: Tally) -> None:
-    count = await services.writer.apply(
+    found = await services.writer.apply(
         partial(drift.acknowledge, endpoint=services.provider.endpoint, now=services.clock())
     )
-    tally.notices.append(f"Took note of {count} bills that were higher than quoted.")
+    noted = f"Took note of {found.predictions} bills that were higher than quoted"
+    if found.lines:
+        noted += f", and of {found.lines} lines that cannot be counted"
+    tally.notices.append(f"{noted}.")
 
 
 async def _assume_lost(prediction_ids: Sequence[int], services: Services, tally: Tally) -> None:

@@ -40,8 +40,8 @@ class Poller:
         *,
         accepted_at: datetime,
         expires_at: datetime | None,
-    ) -> Ended | None:
-        """Wait for the end of a prediction; None if it did not come in time.
+    ) -> Ended | Pending:
+        """Wait for the end of a prediction; what the last look gave if it did not come in time.
 
         Gone only when the provider has certainly forgotten it.
 
@@ -56,7 +56,7 @@ class Poller:
 
     async def _follow(
         self, provider_id: str, accepted_at: datetime, expires_at: datetime | None
-    ) -> Ended | None:
+    ) -> Ended | Pending:
         clock, began = self.services.provider.clock, self._seconds()
         taken_over_at = max(0.0, (clock() - accepted_at).total_seconds())
         age = taken_over_at
@@ -90,7 +90,7 @@ class Poller:
                 few=self._followed <= FEW,
             )
             if waited + wait > patience:
-                return None
+                return outcome
 
     def _learn(self, unfinished_at_seconds: float, finished_at_seconds: float) -> None:
         """Take note of how long one took, and how long it has been unnoticed."""

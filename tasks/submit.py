@@ -8,6 +8,7 @@ from functools import partial
 
 from catalog import outcomes, predictions
 from catalog.analyses import Wish
+from catalog.errors import ProviderIdTaken
 from catalog.holding import Held
 from catalog.matching import INTENT_LASTS
 from catalog.outcomes import Acceptance
@@ -62,14 +63,13 @@ async def submit(
     match outcome:
         case Accepted(provider_id=provider_id):
             tell_item("prediction.accepted", provider_id=provider_id, **facts)
-            await services.writer.add(
-                outcomes.accept,
-                Acceptance(
-                    prediction_id=held.prediction_id,
-                    provider_id=provider_id,
-                    now=clock.earliest(),
-                ),
+            accepted = Acceptance(
+                prediction_id=held.prediction_id, provider_id=provider_id, now=clock.earliest()
             )
+            try:
+                await services.writer.add(outcomes.accept, accepted)
+            except ProviderIdTaken as error:
+                outcome = Uncertain(reason=str(error))
         case Refused():
             tell_item("prediction.refused", reason=outcome.reason, **facts)
             await services.writer.apply(
@@ -80,14 +80,15 @@ async def submit(
                     now=clock.earliest(),
                 )
             )
-        case Uncertain(reason=reason):
-            tell("prediction.uncertain", logging.WARNING, reason=reason, **facts)
-            await services.writer.apply(
-                partial(
-                    predictions.lose,
-                    prediction_id=held.prediction_id,
-                    reason=reason,
-                    now=clock.latest(),
-                )
-            )
+        case Uncertain():
+            pass
+    if isinstance(outcome, Uncertain):
+        tell("prediction.uncertain", logging.WARNING, reason=outcome.reason, **facts)
+        lose = partial(
+            predictions.lose,
+            prediction_id=held.prediction_id,
+            reason=outcome.reason,
+            now=clock.latest(),
+        )
+        await services.writer.apply(lose)
     return outcome

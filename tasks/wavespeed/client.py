@@ -43,7 +43,7 @@ from tasks.wavespeed.envelope import Answer, prediction_id, read_envelope, read_
 from tasks.wavespeed.errors import EndpointAbsent, RequestRejected, Troubled, UploadRefused
 from tasks.wavespeed.exchange import described, never_connected
 from tasks.wavespeed.history import read_history
-from tasks.wavespeed.money import read_balance, read_bill, read_price
+from tasks.wavespeed.money import collect_lines, read_balance, read_bill, read_price
 from tasks.wavespeed.outputs import as_json
 from tasks.wavespeed.paging import PAGE_SIZE, Pages, batches
 from tasks.wavespeed.prediction import AnswerElsewhere, read_poll
@@ -62,7 +62,9 @@ _VIDEO_URL = re.compile(r"https?://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
 _FILE_OR_VIDEO_URL = re.compile(r"(?:https?|file)://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
 #: A prediction has two or three lines on the bill, so 50 fit on one or two pages.
 _IDS_PER_SEARCH = 50
-_MOST_PAGES_PER_SEARCH = 20
+#: Lines of one search, and rows of one list: more are no answer to what was asked.
+_MOST_BILLED = 2_000
+_MOST_LISTED = 1_000_000
 
 
 class WaveSpeed:
@@ -237,7 +239,6 @@ class WaveSpeed:
         `ProviderUnreadable` or `AccountStopped` otherwise, maybe after many rows.
         """
         body: dict[str, Any] = {
-            "page_size": PAGE_SIZE,
             "created_after": _rfc3339(created_after.replace(microsecond=0)),
             "created_before": _rfc3339(
                 (created_before + timedelta(microseconds=999_999)).replace(microsecond=0)
@@ -247,29 +248,35 @@ class WaveSpeed:
             body["model"] = model
         if include_inputs:
             body["include_inputs"] = True
-        pages, number, rows = Pages(), 0, PAGE_SIZE
-        while rows >= PAGE_SIZE:
-            number += 1
+        pages = Pages(most_rows=_MOST_LISTED, most_pages=_MOST_LISTED // PAGE_SIZE)
+        unreadable = 0
+        while not pages.is_whole:
             envelope = await self._connection.read(
-                "POST", "/api/v3/predictions", {**body, "page": number}
+                "POST", "/api/v3/predictions", body | pages.question
             )
             page = read_history(envelope)
             if page is None:
                 raise ProviderUnreadable(
                     "The provider's list of predictions makes no sense. Try again later."
                 )
-            unseen = pages.unseen(listed.provider_id for listed in page.predictions)
+            unseen = pages.take([listed.provider_id for listed in page.predictions], page.end)
             for listed in page.predictions:
                 if listed.provider_id in unseen:
                     unseen.discard(listed.provider_id)
                     yield listed
-            rows = page.rows
+            unreadable += page.unreadable
+        if unreadable:
+            raise ProviderUnreadable(
+                f"{unreadable} rows of the provider's list of predictions cannot be read, so that "
+                "any prediction may be among them. Try again later."
+            )
 
     async def billings(self, provider_ids: Sequence[str]) -> list[BillingRow]:
-        """All lines of the bill for these predictions, and for no others, each once.
+        """All lines of the bill for these predictions, each once, and those that name none.
 
-        A prediction without a line in the answer has none: raises `ProviderUnreadable`
-        (`EndpointAbsent` where the provider has no bill) rather than return a part.
+        Lines that cannot be read are among them. A prediction without a line in the answer has
+        none: raises `ProviderUnreadable` (`EndpointAbsent` where the provider has no bill) rather
+        than return a part.
         """
         found: list[BillingRow] = []
         for batch in batches(provider_ids, _IDS_PER_SEARCH):
@@ -322,27 +329,20 @@ class WaveSpeed:
         return Completed(text=shown if text is None else text, raw=as_json([shown]))
 
     async def _bill_of(self, provider_ids: list[str]) -> list[BillingRow]:
-        wanted, found, pages = frozenset(provider_ids), [], Pages()
-        for number in range(1, _MOST_PAGES_PER_SEARCH + 1):
+        wanted = {*provider_ids, None}
+        found: dict[str, BillingRow] = {}
+        pages = Pages(most_rows=_MOST_BILLED, most_pages=_MOST_BILLED)
+        while not pages.is_whole:
             envelope = await self._connection.read(
                 "POST",
                 "/api/v3/billings/search",
-                {"page": number, "page_size": PAGE_SIZE, "prediction_uuids": provider_ids},
+                {**pages.question, "prediction_uuids": provider_ids},
             )
             page = read_bill(envelope)
             if page is None:
                 raise ProviderUnreadable("The provider's bill makes no sense. Try again later.")
-            unseen = pages.unseen(line.uuid for line in page.lines)
-            for line in page.lines:
-                if line.uuid in unseen and line.provider_id in wanted:
-                    unseen.discard(line.uuid)
-                    found.append(line)
-            if page.has_more is False or (page.has_more is None and page.rows < PAGE_SIZE):
-                return found
-        raise ProviderUnreadable(
-            f"The provider sends more than {_MOST_PAGES_PER_SEARCH} pages of bill for "
-            f"{len(provider_ids)} predictions, so the bill cannot be settled. Try again later."
-        )
+            pages.take(collect_lines(found, page.lines), page.end)
+        return [line for line in found.values() if line.provider_id in wanted]
 
 
 def _rfc3339(at: datetime) -> str:

@@ -74,6 +74,18 @@ class Envelope(BaseModel):
     error_code: Any = None
     data: Any = None
 
+    @property
+    def is_own(self) -> bool:
+        """Whether the provider's application must have written it, and no gateway before it.
+
+        It has all three fields that each answer of the provider has: a number as `code`, words as
+        `message`, and `data`, be it null. Gateways write JSON too, `{"message": "Forbidden"}` or
+        `{"code": 503, "message": "no healthy upstream"}`, but none knows of `data`.
+        """
+        return (
+            self.code is not None and self.message is not None and "data" in self.model_fields_set
+        )
+
 
 def read_envelope(answer: Answer) -> Envelope | None:
     """The envelope, with numbers that have a fraction as Decimal; None if the body holds none."""

@@ -53,6 +53,9 @@ _ERRORS = {
 _PAGES = {
     Fault.SUBMIT_DROPPED_502: (502, "Bad Gateway"),
     Fault.SUBMIT_DROPPED_504: (504, "Gateway Time-out"),
+    Fault.SUBMIT_DROPPED_401: (401, "Authorization Required"),
+    Fault.SUBMIT_DROPPED_429: (429, "Too Many Requests"),
+    Fault.SUBMIT_DROPPED_503: (503, "Service Temporarily Unavailable"),
     Fault.POLL_502: (502, "Bad Gateway"),
     Fault.POLL_504: (504, "Gateway Time-out"),
 }
@@ -149,6 +152,20 @@ _SPOILERS: dict[Fault, Callable[[Response], Response]] = {
     Fault.SUBMIT_LOST_EMPTY: lambda _: _nothing(),
     Fault.SUBMIT_LOST_DATA_NULL: lambda _: reply(_DATA_NULL),
     Fault.SUBMIT_LOST_NO_ID: lambda _: _without_id(),
+    Fault.SUBMIT_LOST_400: lambda _: gateway_page(400, "Bad Request"),
+    Fault.SUBMIT_LOST_401: lambda _: Response(b"", 401),
+    Fault.SUBMIT_LOST_402: lambda _: Response(b"", 402),
+    Fault.SUBMIT_LOST_403: lambda _: reply({"message": "Forbidden"}, status=403),
+    Fault.SUBMIT_LOST_404: lambda _: gateway_page(404, "Not Found"),
+    Fault.SUBMIT_LOST_413: lambda _: Response(b"", 413),
+    Fault.SUBMIT_LOST_429: lambda _: gateway_page(429, "Too Many Requests"),
+    Fault.SUBMIT_LOST_503: lambda _: gateway_page(503, "Service Temporarily Unavailable"),
+    Fault.SUBMIT_LOST_503_JSON: lambda _: reply(
+        {"code": 503, "message": "no healthy upstream"}, status=503
+    ),
+    Fault.SUBMIT_LOST_503_DATA: lambda whole: Response(
+        bytes(whole.body), 503, media_type="application/json"
+    ),
     Fault.POLL_CUT_BODY: CutBody,
     Fault.POLL_CUT_JSON: _cut_json,
     Fault.POLL_SLOW_BODY: SlowBody,
