@@ -28,7 +28,7 @@ def _leave(code: int) -> None:
 
 def end_now(code: int) -> None:
     """End this process and its children at once."""
-    import psutil  # noqa: PLC0415 - takes longer than most commands
+    import psutil
 
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):

@@ -37,9 +37,7 @@ class UnfailingStream(io.TextIOWrapper):
     """
 
     def __init__(self, buffer: IO[bytes], *, encoding: str) -> None:
-        super().__init__(
-            buffer, encoding=encoding, errors="backslashreplace", line_buffering=True
-        )
+        super().__init__(buffer, encoding=encoding, errors="backslashreplace", line_buffering=True)
 
     def write(self, text: str, /) -> int:
         """Write, or drop it and all that follows."""

@@ -44,7 +44,10 @@ def place(archive):
 def test_what_a_stream_cannot_encode_is_spelled_out(place, encoding):
     path = os.environ["REELCAT_DATABASE_URL"].removeprefix("sqlite:///")
     with sqlite3.connect(path) as raw:
-        raw.execute("UPDATE locations SET name = 'Straße · 日本.mp4' WHERE name = 'boat.mp4'")
+        raw.execute(
+            "UPDATE locations SET name = 'Straße · 日本.mp4', uri = 'file:///日本.mp4'"
+            " WHERE name = 'boat.mp4'"
+        )
     for line in ("reelcat status", "reelcat show 日本"):
         assert call(place, line, **encoding).returncode == 0
     export = call(place, "reelcat export", **encoding)
