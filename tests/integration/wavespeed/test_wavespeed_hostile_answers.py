@@ -196,9 +196,9 @@ async def test_a_name_that_leads_inside_is_found_out_when_it_is_connected_to(con
 
 
 async def test_storage_must_be_encrypted_where_the_api_is():
-    from tasks.untrusted_hosts import HostRule  # noqa: PLC0415
-    from tasks.wavespeed.envelope import Answer, read_envelope  # noqa: PLC0415
-    from tasks.wavespeed.tickets import read_ticket  # noqa: PLC0415
+    from tasks.untrusted_hosts import HostRule
+    from tasks.wavespeed.envelope import Answer, read_envelope
+    from tasks.wavespeed.tickets import read_ticket
 
     def read(url):
         answer = Answer(status_code=200, headers={}, body=ticket_reply(url).body)
