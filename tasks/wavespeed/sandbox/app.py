@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email.utils import format_datetime
 
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from catalog.clock import Clock, utc_now
 from tasks.wavespeed.sandbox.answers import reply
@@ -54,10 +58,30 @@ def create_app(
         sandbox.close()
 
     app = Starlette(
-        routes=_routes(), lifespan=lifespan, exception_handlers={HTTPException: _unknown}
+        routes=_routes(),
+        lifespan=lifespan,
+        middleware=[Middleware(_Dated, sandbox=sandbox)],
+        exception_handlers={HTTPException: _unknown},
     )
     app.state.sandbox = sandbox
     return app
+
+
+class _Dated:
+    """Says in the `Date` of every answer what time it is by the sandbox's own clock."""
+
+    def __init__(self, app: ASGIApp, *, sandbox: Sandbox) -> None:
+        self._app = app
+        self._sandbox = sandbox
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                date = format_datetime(self._sandbox.date(), usegmt=True)
+                MutableHeaders(scope=message)["Date"] = date
+            await send(message)
+
+        await self._app(scope, receive, send_dated)
 
 
 async def _unknown(_request: Request, error: Exception) -> Response:

@@ -55,6 +55,9 @@ class SandboxOptions:
     allow_files: bool = False
     #: Makes ids and latencies repeatable. None draws them afresh, as a lasting catalog needs.
     seed: int | None = None
+    #: How far the sandbox's clock is ahead of the machine's; negative where it is behind. All its
+    #: times follow it: `Date`, `created_at`, the bill, expiry.
+    clock_skew_seconds: float = 0.0
 
     #: Multiplies every latency; 0 is "as soon as the work is done".
     latency_scale: float = 1.0

@@ -88,6 +88,7 @@ def make_server(app: ASGIApp) -> QuietServer:
             log_level="error",
             access_log=False,
             server_header=False,
+            date_header=False,  # the application dates its answers by its own clock
             backlog=_BACKLOG,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=_GRACE_SECONDS,

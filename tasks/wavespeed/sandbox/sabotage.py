@@ -7,7 +7,7 @@ that makes the answer knows them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
@@ -69,8 +69,11 @@ _RESETS = frozenset(
 _STALLS = frozenset({Fault.SUBMIT_DROPPED_STALL, Fault.POLL_STALL})
 
 
-def instead(fault: Fault, options: SandboxOptions) -> Response | None:
-    """Give the answer that takes the place of the right one; None if this fault works otherwise."""
+def instead(fault: Fault, options: SandboxOptions, date: datetime) -> Response | None:
+    """Give the answer that takes the place of the right one; None if this fault works otherwise.
+
+    `date` is the time of the answer.
+    """
     if fault in _ERRORS:
         return _error(*_ERRORS[fault])
     if fault in _PAGES:
@@ -79,6 +82,9 @@ def instead(fault: Fault, options: SandboxOptions) -> Response | None:
         return Reset()
     if fault in _STALLS:
         return Stall(options.stall_seconds)
+    if fault is Fault.SUBMIT_429_DATE:
+        then = date + timedelta(seconds=options.retry_after_seconds)
+        return _slow_down(format_datetime(then, usegmt=True))
     special = _SPECIAL.get(fault)
     return None if special is None else special(options.retry_after_seconds)
 
@@ -89,12 +95,6 @@ def _error(status: int, message: str, **more: Any) -> Response:
 
 def _slow_down(retry_after: str) -> Response:
     return _error(429, "too many requests", headers={"Retry-After": retry_after})
-
-
-def _slow_down_until(seconds: int) -> Response:
-    # Read by the client's own clock, so it is told by the machine's and not the sandbox's.
-    then = datetime.now(UTC) + timedelta(seconds=seconds)
-    return _slow_down(format_datetime(then, usegmt=True))
 
 
 def storage_error(status: int, code: str, message: str) -> Response:
@@ -117,7 +117,6 @@ _SPECIAL: dict[Fault, Callable[[int], Response]] = {
         403, "api key lacks permission", error_code="PERMISSION_DENIED"
     ),
     Fault.SUBMIT_429_SECONDS: lambda seconds: _slow_down(str(seconds)),
-    Fault.SUBMIT_429_DATE: _slow_down_until,
     Fault.SUBMIT_DROPPED_CODE_5003: lambda _: reply(_CODE_5003),
     Fault.POLL_429_SECONDS: lambda seconds: _slow_down(str(seconds)),
     Fault.POLL_CODE_5003: lambda _: reply(_CODE_5003),

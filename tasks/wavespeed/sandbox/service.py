@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from catalog.clock import Clock
 from catalog.errors import SettingsError
 from tasks.wavespeed.sandbox import fates
@@ -10,7 +12,7 @@ from tasks.wavespeed.sandbox.addresses import identity
 from tasks.wavespeed.sandbox.answers import Refusal
 from tasks.wavespeed.sandbox.faults import Fault, Stage
 from tasks.wavespeed.sandbox.fetching import Footage, Footages, Measure, Unreachable
-from tasks.wavespeed.sandbox.instants import nanoseconds, span
+from tasks.wavespeed.sandbox.instants import moment, nanoseconds, span
 from tasks.wavespeed.sandbox.journal import Journal
 from tasks.wavespeed.sandbox.options import CreditRefusal, Mode, SandboxOptions
 from tasks.wavespeed.sandbox.plan import FaultDraw, FaultPlan
@@ -43,7 +45,7 @@ class Sandbox:
         self.tally = Tally()
         self.faults = FaultDraw(options.faults)
         self._clock = clock
-        self._ahead_ns = 0
+        self._ahead_ns = span(options.clock_skew_seconds)
         self._journal = Journal(options.state)
         self.storage = Storage(options, self._journal)
         self.account = Account(options, journal=self._journal, draw=self.draw)
@@ -55,9 +57,13 @@ class Sandbox:
 
     def now(self) -> int:
         """Say what time it is here, in nanoseconds, once all that was due has happened."""
-        now_ns = nanoseconds(self._clock()) + self._ahead_ns
+        now_ns = self._read_clock()
         self.account.advance(now_ns)
         return now_ns
+
+    def date(self) -> datetime:
+        """Say what time it is here, and let nothing happen."""
+        return moment(self._read_clock())
 
     def jump(self, seconds: float) -> None:
         """Put the sandbox's clock ahead."""
@@ -119,6 +125,9 @@ class Sandbox:
         self.footages.close()
         self.storage.close()
         self._journal.close()
+
+    def _read_clock(self) -> int:
+        return nanoseconds(self._clock()) + self._ahead_ns
 
     def _check_pace(self) -> int:
         now_ns = self.now()

@@ -86,7 +86,7 @@ async def _under_faults(
         prediction = sandbox.account.get(request.path_params["id"], now_ns)
         sandbox.tally.poll(prediction, now_ns)
     if fault is not None:
-        answer = sabotage.instead(fault, sandbox.options)
+        answer = sabotage.instead(fault, sandbox.options, sandbox.date())
         if answer is not None:
             sandbox.tally.refused[f"fault:{fault}"] += 1
             return answer
