@@ -134,7 +134,8 @@ def _lists(rng: random.Random, script: Script) -> Script:
         ]
     )
     lost = {
-        rng.choice(sorted(LOST_ANSWERS - GATEWAYS)): 0.3,
+        # With all answers lost there is nothing of ours by which the list could be judged.
+        rng.choice(sorted(LOST_ANSWERS - GATEWAYS)): rng.choice([0.3, 0.8]),
         rng.choice([Fault.SUBMIT_DROPPED_RESET, Fault.SUBMIT_DROPPED_504]): 0.1,
     }
     added = lost | {fault: rate}

@@ -35,7 +35,7 @@ class Running:
     began: float
     asked_to_stop: bool = False
     turned: bool = False
-    asleep: bool = False
+    hung: bool = False
     #: What passed while it slept.
     slept: float = 0.0
 
@@ -95,7 +95,6 @@ class Processes:
         ended = self._stop(one)
         self.awake.remove(one)
         if ended is None:
-            one.asleep = True
             self.asleep.append(one)
         return ended
 
@@ -112,7 +111,7 @@ class Processes:
                 day=0.0 if waking is Waking.FROZEN else one.slept,
                 monotonic=0.0 if waking is Waking.SUSPENDED else one.slept,
             )
-            one.asleep, one.began = False, time.monotonic()
+            one.began = time.monotonic()
             os.kill(one.pid, signal.SIGCONT)
         self.awake += self.asleep
         self.asleep = []
@@ -121,13 +120,11 @@ class Processes:
         """End those whose time has come, and give those that are over."""
         ended = []
         for one in list(self.awake):
-            hung = self._hasten(one)
+            self._hasten(one)
             pid, status = os.waitpid(one.pid, os.WNOHANG)
             if pid:
                 self.awake.remove(one)
                 ended.append(_seen(one, status))
-            elif hung:
-                ended.append(Ended(cast=one.cast, bug=f"{one.cast.command} hung with {one.cast}"))
         return ended
 
     def end(self) -> None:
@@ -164,22 +161,21 @@ class Processes:
             connection.close()
         return True
 
-    def _hasten(self, one: Running) -> bool:
-        """End a process whose time has come; gives whether it took for ever, which is a bug."""
+    def _hasten(self, one: Running) -> None:
+        """End a process whose time has come; one that takes for ever is a bug."""
         cast = one.cast
         if cast.turn is not None and not one.turned and one.age > cast.turn.after:
             one.turned = True
             one.around.clocks.turn(day=cast.turn.seconds)
-        if one.age > _MOST_SECONDS:
+        if one.age > _MOST_SECONDS and not one.hung:
+            one.hung = True
             os.kill(one.pid, signal.SIGKILL)
-            return not one.asked_to_stop or one.age < _MOST_SECONDS + 1
-        if cast.end is End.KILLED and one.age > cast.after:
+        elif cast.end is End.KILLED and one.age > cast.after:
             os.kill(one.pid, signal.SIGKILL)
         elif not one.asked_to_stop and one.age > self._stopped_after(cast):
             one.asked_to_stop = True
             with contextlib.suppress(ProcessLookupError):
                 os.kill(one.pid, signal.SIGTERM)
-        return False
 
     def _stopped_after(self, cast: Cast) -> float:
         if cast.end is End.STOPPED:
@@ -196,7 +192,9 @@ def _seen(one: Running, status: int) -> Ended:
     if around.points.exists():
         points = frozenset(around.points.read_text(encoding="utf-8").splitlines())
     died_at = bug = None
-    if os.WIFSIGNALED(status):
+    if one.hung:
+        bug = f"{cast.command} hung with {cast}"
+    elif os.WIFSIGNALED(status):
         died_at = cast.point if cast.end is End.CRASHED else None
         if os.WTERMSIG(status) != signal.SIGKILL:
             bug = f"died of signal {os.WTERMSIG(status)} with {cast}"
