@@ -1,5 +1,7 @@
 """Crash points: named places at which a test lets the process die, as a power cut would.
 
+Or fall asleep, as a suspended machine does, until it is woken from outside.
+
 They lie before and after every commit and every request. Nothing happens at them unless one was
 armed, which only tests do.
 """
@@ -17,6 +19,8 @@ class _Armed:
     name: str | None = None
     #: How many passes are left until then.
     passes: int = 0
+    #: What the process sends itself there.
+    signal: signal.Signals = signal.SIGKILL
     #: Where to write down each point that is passed; None for nowhere.
     log: str | None = None
     known: set[str] = field(default_factory=set)
@@ -27,7 +31,12 @@ _armed = _Armed()
 
 def arm(name: str, *, passes: int = 1) -> None:
     """Let the process die the `passes`th time that it comes to the point `name`."""
-    _armed.name, _armed.passes = name, passes
+    _armed.name, _armed.passes, _armed.signal = name, passes, signal.SIGKILL
+
+
+def arm_sleep(name: str, *, passes: int = 1) -> None:
+    """Let the process stop there instead, once; SIGCONT wakes it."""
+    _armed.name, _armed.passes, _armed.signal = name, passes, signal.SIGSTOP
 
 
 def record_to(path: str) -> None:
@@ -45,4 +54,5 @@ def crash_point(name: str) -> None:
         return
     _armed.passes -= 1
     if _armed.passes <= 0:
-        os.kill(os.getpid(), signal.SIGKILL)
+        _armed.name = None
+        os.kill(os.getpid(), _armed.signal)

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from chaos.company import play_all
+from chaos.kinds import Kind
 from chaos.summary import Summary
 
 _SAY_EVERY_SECONDS = 15
@@ -25,14 +26,19 @@ def main() -> int:
     asked.add_argument("--seed", type=int, default=None, help="play this one alone")
     asked.add_argument("--json", action="store_true", help="print one object")
     asked.add_argument("--at-once", type=int, default=3 * (os.cpu_count() or 1))
+    asked.add_argument(
+        "--kinds", default="", help=f"only these, by comma: {', '.join(Kind)}; default: all, mixed"
+    )
     options = asked.parse_args()
+    kinds = tuple(Kind(name.strip()) for name in options.kinds.split(",") if name.strip())
     seeds = range(options.first, options.first + options.histories)
     if options.seed is not None:
         seeds = range(options.seed, options.seed + 1)
     folder = Path(tempfile.mkdtemp(prefix="reelcat-chaos-"))
-    summary = Summary()
+    summary = Summary(chosen=kinds)
     began = said = time.monotonic()
-    for outcome in play_all(seeds, folder=folder, at_once=min(options.at_once, len(seeds))):
+    at_once = min(options.at_once, len(seeds))
+    for outcome in play_all(seeds, folder=folder, at_once=at_once, kinds=kinds):
         summary.add(outcome)
         if outcome.failed:
             _say(outcome.told())

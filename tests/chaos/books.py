@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from chaos.script import Script
+from chaos.values import Script
 
 from tasks.wavespeed.sandbox.faults import Fault
 
@@ -84,6 +84,8 @@ class Books:
     names: dict[int, set[str]]
     #: A week in which nobody ran began at these instants of the provider's clock.
     weeks: list[datetime]
+    #: Predictions with greater ids were bought at the end, when all went well.
+    last_of_before: int
     found: Findings = field(default_factory=Findings)
 
     def compare(self) -> Findings:
@@ -122,18 +124,14 @@ class Books:
         return uncertain
 
     def _could_be_told(self, one: sqlite3.Row) -> bool:
-        """Whether the list is evidence: it echoes inputs, and is seen to keep our tokens."""
-        if not self.script.sandbox.include_inputs:
+        """Whether the list is evidence: it echoes inputs, and shows what was accepted later."""
+        if not self.script.sandbox.include_inputs or one["id"] > self.last_of_before:
             return False
         submitted = _time(one["submitted_at"])
         if any(week + timedelta(days=6) > submitted for week in self.weeks):
             return False  # older than the list
-        strangers = self.script.strangers or set(self.audit["faults"]) & {
-            Fault.HISTORY_FOREIGN_ROWS,
-            Fault.LIST_ROWS_SHIFT,
-        }
-        ours = [other for other in self.predictions if other["provider_id"]]
-        return not strangers or any(_time(other["submitted_at"]) >= submitted for other in ours)
+        later = (other for other in self.predictions if other["id"] > self.last_of_before)
+        return any(other["provider_id"] for other in later)
 
     def _held_for(self, row: dict[str, Any], unclaimed: list[sqlite3.Row]) -> None:
         """An acceptance that nobody learned of: money must still be held for it."""
@@ -175,25 +173,30 @@ class Books:
 
     def _slept_through(self, row: dict[str, Any]) -> bool:
         made = _time(row["created_at"]) - timedelta(seconds=self.script.skew)
-        return any(made <= week + timedelta(seconds=1) for week in self.weeks)
+        return any(made <= week + self._doubt() for week in self.weeks)
+
+    def _doubt(self) -> timedelta:
+        """How far two clocks of the history may be apart, besides what is known of them."""
+        return timedelta(hours=6) if "skew" in self.script.kinds else timedelta(seconds=1)
 
     def _paid_twice(self) -> list[str]:
         """Name what was accepted again, but for answers that expired in a week without a run."""
-        rows = {row["id"]: row for row in self.rows}
-        return [one for one in self.audit["duplicate_ids"] if not self._replaces(rows[one])]
+        order = {row["id"]: number for number, row in enumerate(self.rows)}
+        return [one for one in self.audit["duplicate_ids"] if not self._replaces(order[one])]
 
-    def _replaces(self, row: dict[str, Any]) -> bool:
+    def _replaces(self, number: int) -> bool:
         """Whether all like it that had not failed were gone when it was accepted."""
         asked = ("video", "task", "text", "model")
+        row = self.rows[number]
         made = _time(row["created_at"])
         earlier = [
             other
-            for other in self.rows
+            for other in self.rows[:number]
             if all(other[key] == row[key] for key in asked)
-            and _time(other["created_at"]) < made
             and other["status"] in {"created", "processing", "completed"}
         ]
-        return all(_time(other["created_at"]) + timedelta(days=7) <= made for other in earlier)
+        week = timedelta(days=7) - self._doubt()
+        return all(_time(other["created_at"]) + week <= made for other in earlier)
 
     def _booked(self, one: sqlite3.Row, charged: dict[str, int]) -> None:
         """What the ledger says that a prediction cost, against the bill."""
@@ -242,6 +245,7 @@ def open_books(
     *,
     identities: dict[str, str],
     weeks: Iterable[datetime],
+    last_of_before: int,
 ) -> Books:
     """Read everything that is to be compared."""
     connection = sqlite3.connect(catalog)
@@ -258,6 +262,7 @@ def open_books(
             unbalanced=_unbalanced(connection),
             names=names,
             weeks=list(weeks),
+            last_of_before=last_of_before,
         )
     finally:
         connection.close()

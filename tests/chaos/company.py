@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from chaos.history import Outcome, play
+from chaos.kinds import Kind
 from chaos.stage import Stage, set_stage
 from pydantic import SecretStr
 from sqlalchemy.orm import configure_mappers
@@ -26,7 +27,9 @@ from tasks.wavespeed.client import WaveSpeed
 _LENGTH = struct.Struct("!I")
 
 
-def play_all(seeds: Sequence[int], *, folder: Path, at_once: int) -> Iterator[Outcome]:
+def play_all(
+    seeds: Sequence[int], *, folder: Path, at_once: int, kinds: Sequence[Kind] = ()
+) -> Iterator[Outcome]:
     """Play the history of every seed; gives each outcome as soon as it is there.
 
     Whatever failed is left in `folder` to be looked at.
@@ -34,7 +37,7 @@ def play_all(seeds: Sequence[int], *, folder: Path, at_once: int) -> Iterator[Ou
     stage = set_stage(folder / "stage")
     _load()
     gc.freeze()  # what is here already is shared by all who are forked from here
-    players = [_start(seeds[number::at_once], stage, folder) for number in range(at_once)]
+    players = [_start(seeds[number::at_once], stage, folder, kinds) for number in range(at_once)]
     with selectors.DefaultSelector() as selector, contextlib.ExitStack() as stack:
         stack.callback(stage.close)
         for pid, pipe in players:
@@ -59,7 +62,9 @@ def _load() -> None:
     configure_mappers()
 
 
-def _start(seeds: Sequence[int], stage: Stage, folder: Path) -> tuple[int, BinaryIO]:
+def _start(
+    seeds: Sequence[int], stage: Stage, folder: Path, kinds: Sequence[Kind]
+) -> tuple[int, BinaryIO]:
     reading, writing = os.pipe()
     pid = os.fork()
     if pid:
@@ -68,14 +73,14 @@ def _start(seeds: Sequence[int], stage: Stage, folder: Path) -> tuple[int, Binar
     os.close(reading)
     try:
         for seed in seeds:
-            _send(writing, _played(seed, stage, folder))
+            _send(writing, _played(seed, stage, folder, kinds))
     finally:
         os._exit(0)
 
 
-def _played(seed: int, stage: Stage, folder: Path) -> Outcome:
+def _played(seed: int, stage: Stage, folder: Path, kinds: Sequence[Kind]) -> Outcome:
     try:
-        return play(seed, stage, folder / f"history-{seed}")
+        return play(seed, stage, folder / f"history-{seed}", kinds)
     except Exception:  # noqa: BLE001 - a mistake here must not pass for a history that went well
         return Outcome(seed=seed, bugs=[traceback.format_exc()])
 

@@ -7,11 +7,16 @@ than the settle delay, or strangers in an account that is said to be ours alone.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from tasks.wavespeed.sandbox.faults import Fault, Stage
 from tasks.wavespeed.sandbox.plan import FaultPlan
 from tasks.wavespeed.sandbox.sabotage import LOST_ANSWERS
+
+if TYPE_CHECKING:
+    from chaos.values import Script
 
 #: How likely a stage misbehaves in a history, and how often it does then at most.
 _ACTIVE: dict[Stage, tuple[float, float]] = {
@@ -30,13 +35,39 @@ _ACTIVE: dict[Stage, tuple[float, float]] = {
     Stage.MEDIA: (0.15, 0.4),
 }
 
+#: Answers of a gateway that is not the provider.
+GATEWAYS = frozenset(
+    {
+        Fault.SUBMIT_DROPPED_403,
+        Fault.SUBMIT_DROPPED_429,
+        Fault.SUBMIT_DROPPED_503,
+        Fault.SUBMIT_LOST_400,
+        Fault.SUBMIT_LOST_401,
+        Fault.SUBMIT_LOST_402,
+        Fault.SUBMIT_LOST_403,
+        Fault.SUBMIT_LOST_404,
+        Fault.SUBMIT_LOST_413,
+        Fault.SUBMIT_LOST_429,
+        Fault.SUBMIT_LOST_503,
+    }
+)
+#: Only kinds of their own draw these (see `kinds`).
+OF_A_KIND = GATEWAYS | {
+    Fault.HISTORY_LATE,
+    Fault.LIST_LONG_LAG,
+    Fault.LIST_EMPTY,
+    Fault.LIST_ONLY_STRANGERS,
+    Fault.LIST_SHORT_PAGE,
+    Fault.BILLING_SHORT_PAGE,
+}
+
 #: Other people's predictions enter the account's history.
 STRANGERS = frozenset({Fault.HISTORY_FOREIGN_ROWS, Fault.LIST_ROWS_SHIFT})
 
 
 def draw_plan(rng: random.Random, seed: int, *, without: Iterable[Fault] = ()) -> FaultPlan:
     """Draw a plan: a few stages misbehave, each in a few ways."""
-    avoided = frozenset(without)
+    avoided = OF_A_KIND.union(without)
     rates: dict[Fault, float] = {}
     for stage, (likely, most) in _ACTIVE.items():
         faults = [fault for fault in Fault if fault.stage is stage and fault not in avoided]
@@ -51,6 +82,31 @@ def draw_plan(rng: random.Random, seed: int, *, without: Iterable[Fault] = ()) -
         total = rng.uniform(0.1, most)
         rates |= {fault: round(total / len(chosen), 4) for fault in chosen}
     return FaultPlan(rates=rates, seed=seed)
+
+
+def add_faults(script: Script, rates: Mapping[Fault, float]) -> Script:
+    """Let these strike in the first plan and in all later ones, in place of others of their stages.
+
+    Plans of the stages SUBMIT keep what they had beside, thinned out.
+    """
+
+    def added(plan: FaultPlan) -> FaultPlan:
+        stages = {fault.stage for fault in rates} - {Stage.SUBMIT}
+        kept = {fault: rate for fault, rate in plan.rates.items() if fault.stage not in stages}
+        room = 1.0 - sum(rate for fault, rate in rates.items() if fault.stage is Stage.SUBMIT)
+        kept = {
+            fault: round(rate * room, 4) if fault.stage is Stage.SUBMIT else rate
+            for fault, rate in kept.items()
+            if fault not in rates
+        }
+        return replace(plan, rates={**kept, **rates})
+
+    steps = tuple(
+        step if step.faults is None else replace(step, faults=added(step.faults))
+        for step in script.steps
+    )
+    sandbox = replace(script.sandbox, faults=added(script.sandbox.faults))
+    return replace(script, sandbox=sandbox, steps=steps)
 
 
 #: Every change that is written in a group, by the name under which it can be interrupted.

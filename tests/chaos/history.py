@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
-import signal
+import sqlite3
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from chaos import product
 from chaos.books import Findings, open_books
-from chaos.product import Surroundings
+from chaos.kinds import Kind, draw_history
+from chaos.processes import Ended, Processes, Running
 from chaos.provider import ProviderProcess, open_provider
-from chaos.script import WEEK_AND_A_DAY, Cast, End, Script, Step, draw_script, last_steps
+from chaos.script import WEEK_AND_A_DAY, last_steps
 from chaos.stage import Stage
-from chaos.watching import Watch
+from chaos.values import Cast, Command, Lowering, Script, Step
+from chaos.watching import Watch, limits_of, lower_limits
 
 from catalog import budgets
 from catalog.clock import utc_now
 from catalog.database import connect
 
-#: A process of the product that takes longer hangs.
-_MOST_SECONDS = 40.0
 _LOOK_EVERY = 0.01
 _AUDIT_EVERY = 8
 
@@ -43,6 +42,7 @@ class Outcome:
     """What one history came to."""
 
     seed: int
+    kinds: tuple[str, ...] = ()
     found: Findings = field(default_factory=Findings)
     over_cap: list[str] = field(default_factory=list)
     looks: int = 0
@@ -70,23 +70,33 @@ class Outcome:
 
     def told(self) -> str:
         """Say what went wrong."""
-        lines = [f"seed {self.seed}:"]
+        lines = [f"seed {self.seed} ({', '.join(self.kinds) or 'of no kind'}):"]
         for heading in (self.bugs, self.over_cap, self.found.said):
             lines += [f"  {one}" for one in heading[:8]]
         return "\n".join(lines)
 
 
-def play(seed: int, stage: Stage, folder: Path) -> Outcome:
+@dataclass(frozen=True, kw_only=True)
+class _Event:
+    """Something that happens while processes run."""
+
+    after: float
+    happen: Callable[[], None]
+
+
+def play(seed: int, stage: Stage, folder: Path, kinds: Sequence[Kind] = ()) -> Outcome:
     """Play the history of a seed in a folder that is removed afterwards unless it failed."""
     began = time.monotonic()
-    script = draw_script(seed)
+    script = draw_history(seed, kinds)
     folder.mkdir(parents=True)
     history = History(script=script, stage=stage, folder=folder)
     try:
         history.play()
     finally:
+        history.processes.end()
         history.provider.end()
     outcome = history.outcome
+    outcome.kinds = script.kinds
     outcome.seconds = time.monotonic() - began
     if not outcome.failed:
         shutil.rmtree(folder)
@@ -107,7 +117,10 @@ class History:
         self.watch = Watch(path=self.catalog)
         self.ahead = 0.0
         self.weeks: list[datetime] = []
-        self.started = 0
+        self.processes = Processes(script, folder, self.catalog)
+        self.backup = folder / "backup.db"
+        #: Predictions of later ones than this were bought in the last steps, as witnesses.
+        self.last_of_before = 0
         #: A dearer bill than quoted is not for a cap to stop.
         self.bill_keeps_to_quote = True
 
@@ -115,7 +128,13 @@ class History:
         """Play every step, and compare the books."""
         if self.script.day_micros is not None:
             self._limit(("day",), self.script.day_micros)
-        for step in (*self.script.steps, *last_steps(self.script)):
+        for step in self.script.steps:
+            self._step(step)
+        if self.processes.asleep:
+            self._step(Step(cast=(), wakes=0.0))
+        for step in last_steps(self.script):
+            if any(cast.command is Command.RUN for cast in step.cast):
+                self.last_of_before = self._last_prediction()
             self._step(step)
         if self._still_open():
             look = last_steps(self.script)[0].cast
@@ -130,6 +149,7 @@ class History:
             self.provider.predictions(),
             identities=self.stage.identities,
             weeks=self.weeks,
+            last_of_before=self.last_of_before,
         )
         self.outcome.found = books.compare()
         self.outcome.over_cap += self.watch.over
@@ -144,6 +164,7 @@ class History:
                 self.weeks.append(self._now())
             self.ahead += step.advance
             self.provider.advance(step.advance)
+            self.processes.pass_time(step.advance)
         if step.balance_micros is not None:
             self.provider.set_balance(step.balance_micros)
         if step.day_micros is not None:
@@ -151,10 +172,16 @@ class History:
             self._limit(("day", day), step.day_micros)
         if step.faults is not None:
             self.provider.set_faults(step.faults)
-        self._perform(step.cast)
+        if step.restores:
+            self._restore()
+        self._perform(step)
+
+    def _last_prediction(self) -> int:
+        with contextlib.closing(sqlite3.connect(self.catalog, timeout=30)) as connection:
+            return connection.execute("SELECT COALESCE(MAX(id), 0) FROM predictions").fetchone()[0]
 
     def _now(self) -> datetime:
-        return utc_now() + timedelta(seconds=self.ahead)
+        return utc_now() + timedelta(seconds=self.ahead + self.script.clocks[0])
 
     def _limit(self, scopes: tuple[str, ...], micros: int) -> None:
         self.watch.look_away()
@@ -162,68 +189,71 @@ class History:
         catalog.write(partial(budgets.set_limit, scopes=scopes, limit_micros=micros))
         catalog.close()
 
-    def _perform(self, casts: tuple[Cast, ...]) -> None:
-        """Run these processes at once, end those that are to be ended, and wait for the rest."""
+    def _perform(self, step: Step) -> None:
+        """Run the processes of a step, let happen what happens meanwhile, and wait for all."""
+        self._let_go()
+        for cast in step.sleepers:
+            self.watch.look_away()
+            running = self._start(cast)
+            ended = self.processes.fall_asleep(running, lambda: self._pause(audit=False))
+            if ended is not None:
+                self._ended(ended)
+        self._let_go()
+        for cast in step.cast:
+            self._start(cast)
+        began = time.monotonic()
+        events = self._events(step)
+        looks = 0
+        while self.processes.awake or events:
+            for ended in self.processes.look_after():
+                self._ended(ended)
+            while events and (
+                time.monotonic() - began > events[0].after or not self.processes.awake
+            ):
+                events.pop(0).happen()
+            looks += 1
+            self._pause(audit=looks % _AUDIT_EVERY == 0)
+
+    def _let_go(self) -> None:
+        """Close what no child that is forked now may share."""
         self.watch.look_away()
         self.provider.hang_up()
-        acting: dict[int, tuple[Cast, Surroundings]] = {}
-        for cast in casts:
-            self.started += 1
-            around = Surroundings(
-                source=self.stage.sources[self.script.place],
-                database_url=self.database_url,
-                base_url=self.provider.base_url,
-                ahead=self.ahead,
-                told=self.folder / f"process-{self.started}.json",
-                points=self.folder / f"process-{self.started}.points",
-            )
-            acting[product.start(self.script, cast, around)] = (cast, around)
-        began = time.monotonic()
-        looks = 0
-        asked: set[int] = set()
-        while acting:
-            age = time.monotonic() - began
-            for pid, (cast, around) in list(acting.items()):
-                self._hasten(pid, cast, age, asked)
-                ended, status = os.waitpid(pid, os.WNOHANG)
-                if ended:
-                    del acting[pid]
-                    self._ended(cast, around, status)
-            looks += 1
-            self._look(audit=looks % _AUDIT_EVERY == 0)
-            time.sleep(_LOOK_EVERY)
 
-    def _hasten(self, pid: int, cast: Cast, age: float, asked: set[int]) -> None:
-        """End a process whose time has come; one that takes for ever is a bug."""
-        if age > _MOST_SECONDS:
-            self.outcome.bugs.append(f"{cast.command} hung with {cast}")
-            os.kill(pid, signal.SIGKILL)
-        elif cast.end is End.KILLED and age > cast.after:
-            os.kill(pid, signal.SIGKILL)
-        elif pid not in asked and age > self._stopped_after(cast):
-            asked.add(pid)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+    def _start(self, cast: Cast) -> Running:
+        return self.processes.start(
+            cast,
+            source=self.stage.sources[self.script.place],
+            base_url=self.provider.base_url,
+            ahead=self.ahead,
+        )
 
-    def _stopped_after(self, cast: Cast) -> float:
-        if cast.end is End.STOPPED:
-            return 0.25 + cast.after
-        # Whoever would wait for the settle delay is asked to leave it to the next one.
-        return 1.5 if self.script.slow_to_settle else _MOST_SECONDS
+    def _events(self, step: Step) -> list[_Event]:
+        """Give what happens while the processes of a step run, in order."""
+        events = []
+        if step.wakes is not None:
+            events.append(_Event(after=step.wakes, happen=self.processes.wake_all))
+        if step.provider_turn is not None:
+            turn = partial(self.provider.turn, step.provider_turn.seconds)
+            events.append(_Event(after=step.provider_turn.after, happen=turn))
+        if step.lowering is not None:
+            lower = partial(self._lower, step.lowering)
+            events.append(_Event(after=step.lowering.after, happen=lower))
+        if step.backup_after is not None:
+            events.append(_Event(after=step.backup_after, happen=self._back_up))
+        return sorted(events, key=lambda event: event.after)
 
-    def _ended(self, cast: Cast, around: Surroundings, status: int) -> None:
-        self.outcome.ends[cast.end] += 1
-        if around.points.exists():
-            self.outcome.passed.update(around.points.read_text(encoding="utf-8").splitlines())
-        if os.WIFSIGNALED(status):
-            if cast.end is End.CRASHED and cast.point is not None:
-                self.outcome.died_at[cast.point] += 1
-            if os.WTERMSIG(status) != signal.SIGKILL:
-                self.outcome.bugs.append(f"died of signal {os.WTERMSIG(status)} with {cast}")
-            return
-        told = json.loads(around.told.read_text(encoding="utf-8"))
-        if "bug" in told:
-            self.outcome.bugs.append(told["bug"])
+    def _pause(self, *, audit: bool) -> None:
+        self._look(audit=audit)
+        time.sleep(_LOOK_EVERY)
+
+    def _ended(self, ended: Ended) -> None:
+        outcome = self.outcome
+        outcome.ends[ended.cast.end] += 1
+        outcome.passed |= ended.points
+        if ended.died_at is not None:
+            outcome.died_at[ended.died_at] += 1
+        if ended.bug is not None:
+            outcome.bugs.append(ended.bug)
 
     def _look(self, *, audit: bool) -> None:
         """Look whether every cap holds at this instant, by our books and by the provider's."""
@@ -236,6 +266,31 @@ class History:
         net = seen["deducted_micros"] - seen["refunded_micros"]
         if self.bill_keeps_to_quote and cap is not None and net > cap:
             self.outcome.over_cap.append(f"the provider has {net}, all limits together are {cap}")
+
+    def _lower(self, lowering: Lowering) -> None:
+        """Lower a limit as another process would, while others spend."""
+        catalog = connect(self.database_url)
+        try:
+            scopes = limits_of(self.catalog, lowering.scope)
+            change = partial(lower_limits, scopes=scopes, limit_micros=lowering.micros)
+            self.watch.spent |= catalog.write(change)
+        finally:
+            catalog.close()
+
+    def _back_up(self) -> None:
+        """Copy the catalog while it is written to."""
+        with (
+            contextlib.closing(sqlite3.connect(self.catalog, timeout=30)) as source,
+            contextlib.closing(sqlite3.connect(self.backup)) as copy,
+        ):
+            source.backup(copy)
+
+    def _restore(self) -> None:
+        """Put the copy back."""
+        self.watch.replaced(self.backup)
+        for suffix in ("-wal", "-shm", "-journal"):
+            Path(f"{self.catalog}{suffix}").unlink(missing_ok=True)
+        shutil.copyfile(self.backup, self.catalog)
 
     def _still_open(self) -> bool:
         """Whether only the end of the provider's memory will end or settle something."""

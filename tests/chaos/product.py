@@ -6,19 +6,22 @@ import asyncio
 import json
 import os
 import signal
+import socket
+import sys
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from chaos.script import Cast, Command, Script
+from chaos.clocks import Clocks
 from chaos.stage import settings_for
+from chaos.values import Cast, Command, End, Script
 
-from catalog.clock import utc_now
 from catalog.errors import IllegalMove, ReelcatError
+from flows import wiring
+from flows.cli.app import execute
 from flows.door import PlainDoor
 from flows.options import RunOptions
 from flows.reconcile import Acknowledge, reconcile
@@ -30,6 +33,9 @@ from tasks.services import Waits
 from tasks.tally import Tally
 from tasks.wavespeed.connection import Limits
 
+_OURS = ("REELCAT_", "WAVESPEED_", "AWS_", "PREFECT_")
+#: All well, something is left, and stopped by the account or asked to stop.
+_EXPECTED_CODES = {0, 1, 3, 130}
 _ASKED_TO_STOP = (signal.SIGTERM,)
 _WAITS = Waits(pause=0.02, most_pause=0.2, ask_again=0.02, grace=0.05, beat=0.3)
 
@@ -41,8 +47,8 @@ class Surroundings:
     source: str
     database_url: str
     base_url: str
-    #: How much time has passed besides what really did.
-    ahead: float
+    clocks: Clocks
+    machine: str
     #: Where it writes down what it came to, and which crash points it passed.
     told: Path
     points: Path
@@ -59,8 +65,14 @@ def start(script: Script, cast: Cast, around: Surroundings) -> int:
     try:
         crashpoints.record_to(str(around.points))
         if cast.point is not None:
-            crashpoints.arm(cast.point, passes=cast.passes)
-        told = asyncio.run(_play(script, cast, around))
+            arm = crashpoints.arm_sleep if cast.end is End.SLEPT else crashpoints.arm
+            arm(cast.point, passes=cast.passes)
+        around.clocks.install()
+        socket.gethostname = lambda: around.machine
+        if cast.command is Command.AFTER_RESTORE:
+            told = _call(script, around, "reconcile", "--after-restore")
+        else:
+            told = asyncio.run(_play(script, cast, around))
         around.told.write_text(json.dumps(told), encoding="utf-8")
     except BaseException:  # noqa: BLE001 - there is nobody above to tell
         around.told.write_text(json.dumps({"bug": traceback.format_exc()}), encoding="utf-8")
@@ -77,6 +89,35 @@ async def _play(script: Script, cast: Cast, around: Surroundings) -> dict[str, A
         return await _perform(script, cast, around, door)
     finally:
         signal.pthread_sigmask(signal.SIG_BLOCK, _ASKED_TO_STOP)
+
+
+def _call(script: Script, around: Surroundings, *arguments: str) -> dict[str, Any]:
+    """Call the command line, at this process's clocks."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKED_TO_STOP)
+    for name in [name for name in os.environ if name.startswith(_OURS)]:
+        del os.environ[name]
+    os.environ |= {
+        "REELCAT_DATABASE_URL": around.database_url,
+        "REELCAT_POLL_INTERVAL": str(script.poll_gap),
+        "REELCAT_SETTLE_DELAY": str(script.settle_delay),
+        "REELCAT_WAIT_MINUTES": str(script.patience / 60),
+        "REELCAT_EXCLUSIVE_ACCOUNT": str(script.exclusive).lower(),
+        "REELCAT_DRIFT_TOLERANCE": str(script.drift_tolerance),
+        "REELCAT_TIMEZONE": script.timezone,
+        "REELCAT_TIER": "ultra",
+        "WAVESPEED_API_KEY": "wsk_chaos",
+        "WAVESPEED_BASE_URL": around.base_url,
+    }
+    os.chdir(around.told.parent)
+    tempo = _tempo(script, around)
+    wiring.Tempo = lambda: tempo
+    out = around.told.with_suffix(".out")
+    with out.open("w", encoding="utf-8") as sys.stdout, out.open("a", encoding="utf-8") as err:
+        sys.stderr = err
+        code = execute(arguments)
+    if code not in _EXPECTED_CODES:
+        return {"bug": f"{arguments} gave {code}: {out.read_text(encoding='utf-8')}"}
+    return {"status": code}
 
 
 async def _perform(
@@ -121,9 +162,8 @@ _FLOWS: dict[Command, Callable[..., Awaitable[RunReport]]] = {
 
 
 def _tempo(script: Script, around: Surroundings) -> Tempo:
-    ahead = timedelta(seconds=around.ahead)
     return Tempo(
-        clock=lambda: utc_now() + ahead,
+        clock=around.clocks.now,
         waits=_WAITS,
         requests=Limits(
             connect_seconds=5.0,

@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from chaos.script import Script
+from chaos.values import Script
 
 from catalog.clock import utc_now
 from catalog.pricing import MOLMO2
@@ -48,6 +48,9 @@ class ProviderProcess:
 
     def advance(self, seconds: float) -> None:
         self._ask("POST", "/control/clock", {"advance_seconds": seconds})
+
+    def turn(self, seconds: float) -> None:
+        self._ask("POST", "/control/clock", {"turn_seconds": seconds})
 
     def set_balance(self, balance_micros: int) -> None:
         self._ask("POST", "/control/balance", {"balance_micros": balance_micros})

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import enum
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -17,6 +16,7 @@ from chaos.faultplans import (
     around,
     draw_plan,
 )
+from chaos.values import Cast, Command, End, Place, Script, Step
 
 from catalog.values import Task
 from tasks.wavespeed.sandbox.faults import Fault
@@ -36,90 +36,6 @@ WEEK_AND_A_DAY = 8 * DAY
 _PROVOKED_EVERY = 25
 _FAST_SETTLE = 0.4
 _SLOW_SETTLE = 90.0
-
-
-class Place(enum.StrEnum):
-    """Where the videos lie."""
-
-    FOLDER = "folder"  # uploaded by ticket and PUT
-    WEB = "web"  # linked to
-
-
-class End(enum.StrEnum):
-    """How a process of the product ends."""
-
-    BY_ITSELF = "by itself"
-    KILLED = "killed"  # SIGKILL at a random instant
-    CRASHED = "crashed"  # SIGKILL by itself at a named crash point
-    STOPPED = "stopped"  # SIGTERM, as by a person
-
-
-class Command(enum.StrEnum):
-    """What is asked of the product."""
-
-    RUN = "run"
-    RECONCILE = "reconcile"
-    ACKNOWLEDGE = "reconcile --acknowledge-drift"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cast:
-    """One process of the product: what it does and how it ends."""
-
-    command: Command
-    end: End = End.BY_ITSELF
-    #: Seconds after its start, for those that are ended from outside.
-    after: float = 0.0
-    #: Where it dies, and the how-many-th time that it comes there.
-    point: str | None = None
-    passes: int = 1
-    budget_micros: int | None = None
-    include: tuple[str, ...] = ()
-    concurrency: int | None = None
-    retry_failed: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
-    """Something that happens before the next step begins."""
-
-    cast: tuple[Cast, ...]
-    #: What time passes first, for both sides.
-    advance: float = 0.0
-    #: The account's balance from now on; None leaves it.
-    balance_micros: int | None = None
-    #: The limit of every day from now on; None leaves it.
-    day_micros: int | None = None
-    faults: FaultPlan | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Script:
-    """One history."""
-
-    seed: int
-    place: Place
-    tasks: tuple[Task, ...]
-    instructions: str
-    sandbox: SandboxOptions
-    #: Rows of other people that are in the account's history from the beginning.
-    strangers: int
-    #: How far the provider's clock is ahead of ours.
-    skew: float
-    settle_delay: float
-    exclusive: bool
-    patience: float
-    poll_gap: float
-    submit_seconds: float
-    drift_tolerance: Decimal
-    timezone: str
-    day_micros: int | None
-    steps: tuple[Step, ...] = field(repr=False)
-
-    @property
-    def slow_to_settle(self) -> bool:
-        """Whether a lost answer takes longer to resolve than a process is given."""
-        return self.settle_delay > 10
 
 
 def draw_script(seed: int) -> Script:
@@ -169,6 +85,7 @@ def draw_script(seed: int) -> Script:
         day_micros=day,
         steps=(),
     )
+    script = replace(script, lags=slow or script.sandbox.list_lag_seconds > 0)
     steps = tuple(
         _step(rng, script, number, avoided, retry_failed=retry_failed)
         for number in range(rng.randint(2, 4))
@@ -288,4 +205,5 @@ def last_steps(script: Script) -> tuple[Step, ...]:
         Step(cast=(everything,)),
         Step(cast=(look,), advance=wait),
         Step(cast=(look,), advance=25 * HOUR),
+        *((Step(cast=(look,), advance=wait),) if script.kinds else ()),
     )

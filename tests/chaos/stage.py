@@ -19,7 +19,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import imageio_ffmpeg
-from chaos.script import VIDEO_SECONDS, Place
+from chaos.script import VIDEO_SECONDS
+from chaos.values import Place
 from pydantic import SecretStr
 from range_server import RangeServer, WebFile
 

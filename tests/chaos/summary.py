@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from chaos.faultplans import CRASH_POINTS
 from chaos.history import Outcome
+from chaos.kinds import Kind
 
 from tasks.wavespeed.sandbox.faults import Fault
 
@@ -19,6 +20,8 @@ ENOUGH_FOR_ALL = 800
 class Summary:
     """Adds up outcomes."""
 
+    #: The kinds that were chosen; none for all of them.
+    chosen: tuple[Kind, ...] = ()
     histories: int = 0
     seconds: float = 0.0
     processor_seconds: float = 0.0
@@ -30,6 +33,7 @@ class Summary:
     faults: Counter[str] = field(default_factory=Counter)
     passed: set[str] = field(default_factory=set)
     died_at: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
     failed: list[Outcome] = field(default_factory=list)
 
     def add(self, outcome: Outcome) -> None:
@@ -43,6 +47,7 @@ class Summary:
                 self.counts[name] += value
         self.ends.update(outcome.ends)
         self.faults.update(outcome.faults)
+        self.kinds.update(outcome.kinds)
         self.passed |= outcome.passed
         self.died_at.update(outcome.died_at)
         if outcome.failed:
@@ -52,11 +57,12 @@ class Summary:
     def blind_spots(self) -> list[str]:
         """Name what these histories never tried, or tried without knowing."""
         unknown = sorted(self.passed - set(CRASH_POINTS))
-        if self.histories < ENOUGH_FOR_ALL:
+        if self.chosen or self.histories < ENOUGH_FOR_ALL:
             return [f"crash point without a name in the list: {point}" for point in unknown]
         return [
             *(f"crash point without a name in the list: {point}" for point in unknown),
             *(f"no process died at: {point}" for point in CRASH_POINTS if not self.died_at[point]),
+            *(f"no history of the kind: {kind}" for kind in Kind if not self.kinds[kind]),
             *(f"never struck: {fault}" for fault in Fault if not self.faults[fault]),
         ]
 
@@ -70,10 +76,12 @@ class Summary:
         counts = self.counts
         return [
             ("histories", self.histories),
+            *((f"with {kind}", self.kinds[kind]) for kind in Kind if self.kinds[kind]),
             ("processes of the product", self.ends.total()),
             ("killed at a random instant", self.ends["killed"]),
             ("killed at a named crash point", sum(self.died_at.values())),
             ("stopped by SIGTERM", self.ends["stopped"]),
+            ("stopped and woken", self.ends["slept"]),
             ("crash points at which one died", f"{len(self.died_at)} of {len(CRASH_POINTS)}"),
             ("faults that struck", self.faults.total()),
             ("different faults", f"{len(self.faults)} of {len(Fault)}"),
@@ -105,11 +113,14 @@ class Summary:
         """Say it for programs."""
         return json.dumps(dict(row for row in self.rows() if row is not None))
 
+    def _kinds(self) -> str:
+        return f" KINDS={','.join(self.chosen)}" if self.chosen else ""
+
     def complaints(self) -> list[str]:
         """Say what went wrong, and how to see it again."""
         lines = ["", *self.blind_spots] if self.blind_spots else []
         for outcome in self.failed[:20]:
-            lines += ["", outcome.told(), f"  again: make chaos SEED={outcome.seed}"]
+            lines += ["", outcome.told(), f"  again: make chaos SEED={outcome.seed}{self._kinds()}"]
         if self.failed:
             seeds = " ".join(str(outcome.seed) for outcome in self.failed)
             lines += ["", f"{len(self.failed)} histories failed: {seeds}"]

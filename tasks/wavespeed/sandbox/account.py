@@ -30,6 +30,7 @@ from tasks.wavespeed.sandbox.restoring import accepted_event, revive
 Draw = Callable[[Stage, str], Fault | None]
 
 _LATE_NS = 3 * 3600 * SECOND
+_UNLISTED_NS = 90 * SECOND
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +57,8 @@ class Account:
         slots = None if tier is None else tier.max_concurrent
         self._lifecycle = Lifecycle(slots=slots, on_end=self._ended)
         self._last_ns = 0
+        #: The clock may have been turned back since.
+        self._newest_ns = 0
         self.gate = StartGate(
             per_minute=None if tier is None else tier.starts_per_minute,
             minute_ns=span(options.minute_seconds),
@@ -66,6 +69,12 @@ class Account:
         self.predictions: dict[str, Prediction] = {}
         self.in_flight = 0
         self.in_flight_peak = 0
+
+    def turn(self, by_ns: int) -> None:
+        """Go on by a clock that was turned: what is under way takes as long as before."""
+        self._lifecycle.turn(by_ns)
+        self.books.turn(by_ns)
+        self._last_ns = 0
 
     def advance(self, now_ns: int) -> None:
         """Let everything happen that was due by now."""
@@ -117,8 +126,12 @@ class Account:
         self._note(prediction)
         self._lifecycle.admit(prediction, now_ns)
         self.gate.count(now_ns)
-        if self._draw(Stage.HISTORY, f"{prediction.video} {prediction.task}") is not None:
+        fault = self._draw(Stage.HISTORY, f"{prediction.video} {prediction.task}")
+        if fault is Fault.HISTORY_FOREIGN_ROWS:
             self.add_foreign(prediction.model, now_ns)
+        elif fault is Fault.HISTORY_LATE:
+            prediction.listed_ns = now_ns + _UNLISTED_NS
+            self.history.hide(prediction)
 
     def work_done(self, prediction: Prediction, result: End, now_ns: int) -> None:
         """Note what a prediction's work came to; it shows when its latency is over."""
@@ -162,14 +175,17 @@ class Account:
         """Say whether a prediction is past its retention."""
         return now_ns >= prediction.created_ns + span(self._options.retention_seconds)
 
-    def page(self, query: HistoryQuery, *, lag_ns: int, now_ns: int) -> Page:
+    def page(
+        self, query: HistoryQuery, *, lag_ns: int, now_ns: int, only_foreign: bool = False
+    ) -> Page:
         """Give one page of the history, without what is too new or too old to be listed."""
         oldest_ns = now_ns - span(self._options.retention_seconds) + 1
         return self.history.page(
             query,
             oldest_ns=oldest_ns,
-            newest_ns=max(now_ns, self._last_ns) if lag_ns == 0 else now_ns - lag_ns,
+            newest_ns=max(now_ns, self._newest_ns) if lag_ns == 0 else now_ns - lag_ns,
             now_ns=now_ns,
+            only_foreign=only_foreign,
         )
 
     def mark_read(self, prediction: Prediction) -> None:
@@ -201,6 +217,7 @@ class Account:
         if kind == "accepted":
             prediction = revive(event)
             self._last_ns = max(self._last_ns, prediction.created_ns)
+            self._newest_ns = self._last_ns
             self.books.advance(prediction.created_ns)
             self._note(prediction)
             # Ids drawn from a seed must not come again.
@@ -278,6 +295,7 @@ class Account:
     def _tick(self, now_ns: int) -> int:
         # No two predictions share a moment, so that newest first has one meaning.
         self._last_ns = max(now_ns, self._last_ns + 1)
+        self._newest_ns = max(self._newest_ns, self._last_ns)
         return self._last_ns
 
 

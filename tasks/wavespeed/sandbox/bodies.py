@@ -99,9 +99,11 @@ class FaultsBody(Body):
 
 
 class ClockBody(Body):
-    """A jump in time."""
+    """A jump in time, or of the clock alone."""
 
-    advance_seconds: Annotated[float, Field(ge=0, le=1e10, allow_inf_nan=False)]
+    advance_seconds: Annotated[float, Field(ge=0, le=1e10, allow_inf_nan=False)] = 0.0
+    #: Forwards or backwards.
+    turn_seconds: Annotated[float, Field(ge=-1e10, le=1e10, allow_inf_nan=False)] = 0.0
 
 
 class BalanceBody(Body):

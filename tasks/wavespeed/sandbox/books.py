@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -57,6 +57,10 @@ class Books:
         """Note that a price is paid back at `due_ns`."""
         heapq.heappush(self._refunds_due, (due_ns, prediction.id, prediction))
 
+    def turn(self, by_ns: int) -> None:
+        """Go on by a clock that was turned."""
+        self._refunds_due = [(due_ns + by_ns, id_, one) for due_ns, id_, one in self._refunds_due]
+
     def advance(self, now_ns: int) -> None:
         """Pay back what was due by now."""
         while self._refunds_due and self._refunds_due[0][0] <= now_ns:
@@ -89,9 +93,8 @@ class Books:
             kind=kind,
             amount_micros=prediction.price_micros,
             origin_micros=prediction.list_price_micros,
-            # A row never goes before one that is already there.
-            created_ns=max(at_ns, self.rows[-1].created_ns) if self.rows else at_ns,
+            created_ns=at_ns,
             prediction=prediction,
         )
-        self.rows.append(row)
+        insort(self.rows, row, key=_when)
         self._by_prediction.setdefault(prediction.id, []).append(row)

@@ -68,13 +68,23 @@ class Fault(enum.StrEnum):
     SUBMIT_DROPPED_500 = "submit-dropped-500", "Answered 500, and nothing is accepted."
     SUBMIT_DROPPED_502 = "submit-dropped-502", "Answered 502 with HTML, and nothing is accepted."
     SUBMIT_DROPPED_504 = "submit-dropped-504", "Answered 504 with HTML, and nothing is accepted."
+    SUBMIT_DROPPED_403 = (
+        "submit-dropped-403",
+        "A gateway answers 403 with HTML, and nothing is accepted.",
+    )
+    SUBMIT_DROPPED_429 = (
+        "submit-dropped-429",
+        "A gateway answers 429 with JSON of its own, and nothing is accepted.",
+    )
+    SUBMIT_DROPPED_503 = (
+        "submit-dropped-503",
+        "A gateway answers 503 with HTML, and nothing is accepted.",
+    )
     SUBMIT_DROPPED_CODE_5003 = (
         "submit-dropped-code-5003",
         "Answered 200 with envelope code 5003, and nothing is accepted.",
     )
     SUBMIT_DROPPED_401 = "submit-dropped-401", "A gateway answers 401, and nothing is accepted."
-    SUBMIT_DROPPED_429 = "submit-dropped-429", "A gateway answers 429, and nothing is accepted."
-    SUBMIT_DROPPED_503 = "submit-dropped-503", "A gateway answers 503, and nothing is accepted."
 
     # Submissions that were accepted and are billed, but whose answer is lost.
     SUBMIT_LOST_RESET = "submit-lost-reset", "Accepted, then the connection is reset."
@@ -82,6 +92,14 @@ class Fault(enum.StrEnum):
     SUBMIT_LOST_500 = "submit-lost-500", "Accepted, but answered 500."
     SUBMIT_LOST_502 = "submit-lost-502", "Accepted, but answered 502 with HTML."
     SUBMIT_LOST_504 = "submit-lost-504", "Accepted, but answered 504 with HTML."
+    SUBMIT_LOST_400 = "submit-lost-400", "Accepted, but a gateway answers 400 with HTML."
+    SUBMIT_LOST_401 = "submit-lost-401", "Accepted, but a gateway answers 401 with JSON of its own."
+    SUBMIT_LOST_402 = "submit-lost-402", "Accepted, but a gateway answers 402 without a body."
+    SUBMIT_LOST_403 = "submit-lost-403", "Accepted, but a gateway answers 403 with HTML."
+    SUBMIT_LOST_404 = "submit-lost-404", "Accepted, but a gateway answers 404 with HTML."
+    SUBMIT_LOST_413 = "submit-lost-413", "Accepted, but a gateway answers 413 with HTML."
+    SUBMIT_LOST_429 = "submit-lost-429", "Accepted, but a gateway answers 429 with JSON of its own."
+    SUBMIT_LOST_503 = "submit-lost-503", "Accepted, but a gateway answers 503 without a body."
     SUBMIT_LOST_CUT_BODY = (
         "submit-lost-cut-body",
         "Accepted, but the connection closes in the middle of the answer.",
@@ -91,14 +109,6 @@ class Fault(enum.StrEnum):
     SUBMIT_LOST_EMPTY = "submit-lost-empty", "Accepted, but answered 200 without a body."
     SUBMIT_LOST_DATA_NULL = "submit-lost-data-null", "Accepted, but answered 200 with `data: null`."
     SUBMIT_LOST_NO_ID = "submit-lost-no-id", "Accepted, but the answer holds no id."
-    SUBMIT_LOST_400 = "submit-lost-400", "Accepted, but a gateway answers 400 with HTML."
-    SUBMIT_LOST_401 = "submit-lost-401", "Accepted, but a gateway answers 401 without a body."
-    SUBMIT_LOST_402 = "submit-lost-402", "Accepted, but a gateway answers 402 without a body."
-    SUBMIT_LOST_403 = "submit-lost-403", 'Accepted, but a gateway answers 403 "Forbidden" as JSON.'
-    SUBMIT_LOST_404 = "submit-lost-404", "Accepted, but a gateway answers 404 with HTML."
-    SUBMIT_LOST_413 = "submit-lost-413", "Accepted, but a gateway answers 413 without a body."
-    SUBMIT_LOST_429 = "submit-lost-429", "Accepted, but a gateway answers 429 with HTML."
-    SUBMIT_LOST_503 = "submit-lost-503", "Accepted, but a gateway answers 503 with HTML."
     SUBMIT_LOST_503_JSON = (
         "submit-lost-503-json",
         "Accepted, but a gateway answers 503 with JSON of its own.",
@@ -167,6 +177,10 @@ class Fault(enum.StrEnum):
     REFUND_NEVER = "refund-never", "The refund never comes."
     BILLING_MICROS = "billing-micros", "Prices are integer micro-dollars instead of dollars."
     BILLING_EMPTY = "billing-empty", "No rows are answered although there are some."
+    BILLING_SHORT_PAGE = (
+        "billing-short-page",
+        "A page holds two rows at most, whatever was asked for; the next goes on after them.",
+    )
     BILLING_429 = "billing-429", "Answered 429."
     BILLING_500 = "billing-500", "Answered 500."
     BALANCE_404 = "balance-404", "Answered 404, as if there were no such address."
@@ -206,12 +220,23 @@ class Fault(enum.StrEnum):
         "history-foreign-rows",
         "Somebody else's run of the same model enters the history just after this one.",
     )
+    HISTORY_LATE = "history-late", "This one is not listed for 90 seconds."
     LIST_WITHOUT_INPUTS = "list-without-inputs", "Rows do not echo their inputs although asked to."
     LIST_INPUT_SINGULAR = (
         "list-input-singular",
         "Rows echo their inputs under `input` instead of `inputs`.",
     )
     LIST_LAG = "list-lag", "What was accepted in the last minute is not listed yet."
+    LIST_LONG_LAG = "list-long-lag", "What was accepted in the last 90 seconds is not listed yet."
+    LIST_EMPTY = "list-empty", "The first page is empty, as if nothing had ever been accepted."
+    LIST_ONLY_STRANGERS = (
+        "list-only-strangers",
+        "Only other people's rows are listed, as if the filter were for another workspace.",
+    )
+    LIST_SHORT_PAGE = (
+        "list-short-page",
+        "A page holds two rows at most, whatever was asked for; the next goes on after them.",
+    )
     LIST_ROWS_SHIFT = (
         "list-rows-shift",
         "Somebody else's run enters on top just before the answer, so that all rows move down.",

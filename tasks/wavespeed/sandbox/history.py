@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -40,25 +40,46 @@ class History:
     def __init__(self) -> None:
         self._all: list[Prediction] = []
         self._by_model: dict[str, list[Prediction]] = {}
+        self._late: list[Prediction] = []
 
     def add(self, prediction: Prediction) -> None:
-        """Put the newest prediction on top."""
-        self._all.append(prediction)
-        self._by_model.setdefault(prediction.model, []).append(prediction)
+        """Put the newest prediction on top: newest by the clock, which may have been turned."""
+        insort(self._all, prediction, key=_when)
+        insort(self._by_model.setdefault(prediction.model, []), prediction, key=_when)
+
+    def hide(self, prediction: Prediction) -> None:
+        """List a prediction from its `listed_ns` on only."""
+        self._late.append(prediction)
 
     def remove(self, ids: set[str]) -> None:
         """Take predictions out."""
         for rows in (self._all, *self._by_model.values()):
             rows[:] = [row for row in rows if row.id not in ids]
 
-    def page(self, query: HistoryQuery, *, oldest_ns: int, newest_ns: int, now_ns: int) -> Page:
+    def page(
+        self,
+        query: HistoryQuery,
+        *,
+        oldest_ns: int,
+        newest_ns: int,
+        now_ns: int,
+        only_foreign: bool = False,
+    ) -> Page:
         """Give one page of what was accepted between `oldest_ns` and `newest_ns`."""
         rows = self._all if query.model is None else self._by_model.get(query.model, [])
         low = bisect_left(rows, max(oldest_ns, query.after_ns or 0), key=_when)
         before_ns = newest_ns if query.before_ns is None else min(newest_ns, query.before_ns)
         high = bisect_right(rows, before_ns, key=_when)
-        if query.status is not None:
-            rows = [row for row in rows[low:high] if shown_status(row, now_ns) == query.status]
+        self._late = [row for row in self._late if (row.listed_ns or 0) > now_ns]
+        if query.status is not None or only_foreign or self._late:
+            hidden = {row.id for row in self._late}
+            rows = [
+                row
+                for row in rows[low:high]
+                if query.status in (None, shown_status(row, now_ns))
+                and (row.foreign or not only_foreign)
+                and row.id not in hidden
+            ]
             low, high = 0, len(rows)
         top = high - (query.page - 1) * query.page_size
         bottom = max(low, top - query.page_size)

@@ -36,6 +36,10 @@ class Lifecycle:
         else:
             self._waiting.append(prediction)
 
+    def turn(self, by_ns: int) -> None:
+        """Go on by a clock that was turned."""
+        self._running = [(ends_ns + by_ns, id_, one) for ends_ns, id_, one in self._running]
+
     def advance(self, now_ns: int) -> None:
         """Let everything happen that was due by now."""
         while self._running and self._running[0][0] <= now_ns:

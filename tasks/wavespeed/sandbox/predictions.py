@@ -70,6 +70,9 @@ class Prediction:
     #: A run of the same account that is not ours.
     foreign: bool = False
 
+    #: Not in the history before this moment; None is at once.
+    listed_ns: int | None = None
+
     status: Status = Status.CREATED
     started_ns: int | None = None
     ended_ns: int | None = None

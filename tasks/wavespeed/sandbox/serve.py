@@ -69,6 +69,10 @@ class RunningSandbox:
         """Put the sandbox's clock ahead; needs `control` in the options."""
         await self._ask("POST", "/control/clock", {"advance_seconds": seconds})
 
+    async def turn_clock(self, seconds: float) -> None:
+        """Turn the sandbox's clock while no time passes; needs `control` in the options."""
+        await self._ask("POST", "/control/clock", {"turn_seconds": seconds})
+
     async def set_balance(self, balance_micros: int) -> None:
         """Set what the account has left; needs `control` in the options."""
         await self._ask("POST", "/control/balance", {"balance_micros": balance_micros})

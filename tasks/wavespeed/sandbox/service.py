@@ -69,6 +69,11 @@ class Sandbox:
         """Put the sandbox's clock ahead."""
         self._ahead_ns += span(seconds)
 
+    def turn(self, seconds: float) -> None:
+        """Turn the sandbox's clock forwards or backwards, while no time passes."""
+        self._ahead_ns += span(seconds)
+        self.account.turn(span(seconds))
+
     def plan_faults(self, plan: FaultPlan) -> None:
         """Go on with another plan; events are counted afresh."""
         struck = self.faults.struck

@@ -16,6 +16,7 @@ from tasks.wavespeed.sandbox.serve import running_sandbox
 pytestmark = pytest.mark.anyio
 
 HOUR = timedelta(hours=1)
+AT_TURN = f"{START - HOUR:%Y-%m-%dT%H:%M:%S}Z"
 
 
 def date_of(answer):
@@ -72,3 +73,27 @@ async def test_on_a_port_there_is_one_date_and_it_is_the_sandboxes():
     ):
         behind = utc_now() - date_of(await client.get("/audit"))
         assert HOUR < behind < 3 * HOUR
+
+
+async def test_a_clock_that_is_turned_back_lets_no_time_pass_and_dates_what_comes_after():
+    async with open_desk(options(control=True, latency_scale=1.0, latency_sigma=0.0)) as desk:
+        before = await desk.accepted()
+        await desk.client.post("/control/clock", json={"turn_seconds": -7200})
+        answer = await desk.submit()
+        after = answer.json()["data"]["id"]
+        assert date_of(answer) == START - 2 * HOUR
+        assert answer.json()["data"]["created_at"] < START.isoformat()
+        assert [row["id"] for row in await desk.listed()] == [before, after]
+        assert [row["id"] for row in await desk.listed(created_before=AT_TURN)] == [after]
+        assert [line["prediction"]["uuid"] for line in await desk.bill()] == [before, after]
+        desk.clock.advance(17)
+        assert (await desk.polled(before))["status"] == "completed"
+
+
+async def test_a_clock_that_is_turned_ahead_ends_nothing_early():
+    async with open_desk(options(control=True, latency_scale=1.0, latency_sigma=0.0)) as desk:
+        id_ = await desk.accepted()
+        await desk.client.post("/control/clock", json={"turn_seconds": 7200})
+        assert (await desk.polled(id_))["status"] != "completed"
+        desk.clock.advance(17)
+        assert (await desk.polled(id_))["status"] == "completed"

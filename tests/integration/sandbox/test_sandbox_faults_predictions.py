@@ -123,6 +123,14 @@ async def foreign_row(desk):
     assert (await desk.audit())["accepted"] == 1
 
 
+async def one_listed_late(desk):
+    late, other = await desk.accepted(), await desk.accepted()
+    assert [row["id"] for row in await desk.listed()] == [other]
+    assert (await desk.polled(late))["status"] == "completed"
+    desk.clock.advance(90)
+    assert [row["id"] for row in await desk.listed()] == [other, late]
+
+
 def starts_json(outputs):
     try:
         json.loads(outputs[0])
@@ -161,6 +169,7 @@ SEEN = {
     Fault.REFUND_LATE: refunded_late,
     Fault.REFUND_NEVER: never_refunded,
     Fault.HISTORY_FOREIGN_ROWS: foreign_row,
+    Fault.HISTORY_LATE: one_listed_late,
 } | {
     fault: ends("failed", int(fault.rpartition("-")[2]))
     for fault in Fault

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from sandbox_desk import VIDEO, open_desk, options
 
+from catalog.pricing import MOLMO2
 from tasks.wavespeed.sandbox.faults import Fault, Stage
 
 pytestmark = pytest.mark.anyio
@@ -112,6 +113,42 @@ async def listed_late(desk):
     assert len(await desk.listed()) == 1
 
 
+async def listed_later(desk):
+    await desk.accepted()
+    desk.clock.advance(89)
+    assert await desk.listed() == []
+    assert len(await desk.listed()) == 1
+
+
+async def nothing_listed(desk):
+    await desk.accepted()
+    assert await desk.listed() == []
+    assert len(await desk.listed()) == 1
+
+
+async def strangers_listed(desk):
+    await desk.accepted()
+    desk.app.state.sandbox.account.add_foreign(MOLMO2, desk.app.state.sandbox.now())
+    [row] = await desk.listed(include_inputs=True)
+    assert row["inputs"]["video"] != VIDEO
+    assert len(await desk.listed()) == 2
+
+
+async def short_page(desk):
+    ids = [await desk.accepted() for _ in range(3)]
+    assert [row["id"] for row in await desk.listed()] == [ids[2], ids[1]]
+    assert len(await desk.listed()) == 3
+
+
+async def short_bill(desk):
+    ids = [await desk.accepted() for _ in range(3)]
+    body = {"page": 1, "page_size": 100}
+    told = (await desk.client.post("/api/v3/billings/search", json=body)).json()["data"]
+    assert [line["prediction"]["uuid"] for line in told["items"]] == [ids[2], ids[1]]
+    assert (told["total"], told["has_more"]) == (3, True)
+    assert len(await desk.bill()) == 3
+
+
 async def rows_shift(desk):
     ids = [await desk.accepted() for _ in range(4)]
     before = [ids[3], ids[2]]
@@ -142,6 +179,7 @@ async def list_reset(desk):
 SEEN = {
     Fault.BILLING_MICROS: billed_in_micros,
     Fault.BILLING_EMPTY: billing_without_rows,
+    Fault.BILLING_SHORT_PAGE: short_bill,
     Fault.BILLING_429: billing(429),
     Fault.BILLING_500: billing(500),
     Fault.BALANCE_404: balance(404),
@@ -178,6 +216,10 @@ SEEN = {
     Fault.LIST_WITHOUT_INPUTS: no_inputs,
     Fault.LIST_INPUT_SINGULAR: input_singular,
     Fault.LIST_LAG: listed_late,
+    Fault.LIST_LONG_LAG: listed_later,
+    Fault.LIST_EMPTY: nothing_listed,
+    Fault.LIST_ONLY_STRANGERS: strangers_listed,
+    Fault.LIST_SHORT_PAGE: short_page,
     Fault.LIST_ROWS_SHIFT: rows_shift,
     Fault.LIST_DUPLICATE_ROW: duplicate_row,
     Fault.LIST_DATA_NULL: list_data_null,

@@ -20,6 +20,7 @@ from tasks.wavespeed.sandbox.service import Sandbox
 from tasks.wavespeed.sandbox.tariff import MODELS, discounted, price_micros
 
 _MICROS = 1_000_000
+_SHORT_PAGE = 2
 
 
 def _usd(micros: int) -> float:
@@ -72,10 +73,11 @@ async def billings(sandbox: Sandbox, request: Request, fault: Fault | None) -> R
         rows = []
     if body.sort.lower().endswith("desc"):
         rows = rows[::-1]
-    start = (body.page - 1) * body.page_size
-    shown = rows[start : start + body.page_size]
+    page_size = _SHORT_PAGE if fault is Fault.BILLING_SHORT_PAGE else body.page_size
+    start = (body.page - 1) * page_size
+    shown = rows[start : start + page_size]
     items = [_item(row, fault) for row in shown]
-    more = start + body.page_size < len(rows)
+    more = start + page_size < len(rows)
     return ok({"page": body.page, "items": items, "total": len(rows), "has_more": more})
 
 

@@ -12,7 +12,7 @@ from tasks.wavespeed.sandbox import bodies
 from tasks.wavespeed.sandbox.account import Submission
 from tasks.wavespeed.sandbox.answers import Refusal, ok
 from tasks.wavespeed.sandbox.faults import Fault
-from tasks.wavespeed.sandbox.history import HistoryQuery
+from tasks.wavespeed.sandbox.history import HistoryQuery, Page
 from tasks.wavespeed.sandbox.instants import SECOND, parse_rfc3339, span
 from tasks.wavespeed.sandbox.predictions import OPEN, Prediction, Status, as_json
 from tasks.wavespeed.sandbox.routes.door import origin, storage_origin
@@ -20,7 +20,8 @@ from tasks.wavespeed.sandbox.sabotage import LOST_ANSWERS
 from tasks.wavespeed.sandbox.service import Sandbox
 from tasks.wavespeed.sandbox.tariff import MODELS
 
-_FAULT_LAG_NS = 60 * SECOND
+_LAGS_NS = {Fault.LIST_LAG: 60 * SECOND, Fault.LIST_LONG_LAG: 90 * SECOND}
+_SHORT_PAGE = 2
 _UNSEEN_POLLS = 2
 
 #: Polls under these bring no end to the client.
@@ -85,7 +86,7 @@ async def list_predictions(sandbox: Sandbox, request: Request, fault: Fault | No
     body = await bodies.read(request, bodies.ListBody)
     query = HistoryQuery(
         page=body.page,
-        page_size=body.page_size,
+        page_size=_SHORT_PAGE if fault is Fault.LIST_SHORT_PAGE else body.page_size,
         model=body.model,
         status=body.status,
         after_ns=_time("created_after", body.created_after),
@@ -95,9 +96,12 @@ async def list_predictions(sandbox: Sandbox, request: Request, fault: Fault | No
     if fault is Fault.LIST_ROWS_SHIFT:
         sandbox.account.add_foreign(body.model or MODELS[0], now_ns)
     lag_ns = span(sandbox.options.list_lag_seconds)
-    if fault is Fault.LIST_LAG:
-        lag_ns = max(lag_ns, _FAULT_LAG_NS)
-    page = sandbox.account.page(query, lag_ns=lag_ns, now_ns=now_ns)
+    if fault in _LAGS_NS:
+        lag_ns = max(lag_ns, _LAGS_NS[fault])
+    only_foreign = fault is Fault.LIST_ONLY_STRANGERS
+    page = sandbox.account.page(query, lag_ns=lag_ns, now_ns=now_ns, only_foreign=only_foreign)
+    if fault is Fault.LIST_EMPTY and body.page == 1:
+        page = Page(rows=[], total=0, before=None)
     rows = page.rows
     if fault is Fault.LIST_DUPLICATE_ROW and rows:
         rows = [page.before or rows[0], *rows]

@@ -65,12 +65,13 @@ async def set_faults(request: Request) -> Response:
 
 
 async def set_clock(request: Request) -> Response:
-    """POST /control/clock: let time pass."""
+    """POST /control/clock: let time pass, or turn the clock without any passing."""
     sandbox: Sandbox = request.app.state.sandbox
     body = await bodies.read(request, bodies.ClockBody)
     sandbox.now()
     sandbox.jump(body.advance_seconds)
     sandbox.now()
+    sandbox.turn(body.turn_seconds)
     return ok(None)
 
 

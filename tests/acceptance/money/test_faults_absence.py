@@ -1,0 +1,72 @@
+"""Lists and bills that show less than there is: what they lack may be there all the same."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from money_world import PRICE, always
+
+from catalog.values import PredictionStatus
+from flows.door import PlainDoor
+from tasks.wavespeed.sandbox.faults import Fault
+
+pytestmark = pytest.mark.anyio
+
+LATER = timedelta(minutes=30)
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.LIST_EMPTY, Fault.LIST_ONLY_STRANGERS, Fault.LIST_LONG_LAG]
+)
+async def test_a_list_that_hides_everything_of_ours_proves_nothing(world, fault):
+    strangers = always(Fault.HISTORY_FOREIGN_ROWS)
+    here = await world(Fault.SUBMIT_LOST_RESET, strangers, always(fault))
+    await here.run(include=("film-000.mp4",))
+    await here.run()
+    books = await here.books()
+    assert books.statuses[PredictionStatus.UNCERTAIN] == 1
+    assert books.audit["accepted"] == 3
+    assert books.totals.held == PRICE
+
+    await here.strike()
+    here.clock.advance(LATER)
+    await here.run()
+    await here.check_all_done(accepted=3, charged=3 * PRICE)
+
+
+@pytest.mark.parametrize("fault", [Fault.HISTORY_LATE])
+async def test_one_that_is_listed_later_than_others_is_waited_for(world, fault):
+    here = await world(Fault.SUBMIT_LOST_RESET, fault, settings={"settle_delay": 120.0})
+    door = PlainDoor()
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(here.run(door=door, concurrency=1))
+        async with asyncio.timeout(20):
+            while (await here.sandbox.audit())["requests"].get("list", 0) < 2:  # noqa: ASYNC110 - another process's count
+                await asyncio.sleep(0.02)
+        door.stop()
+    assert running.result().exit_code == 130
+    assert (await here.books()).statuses[PredictionStatus.UNCERTAIN] == 1
+
+    here.clock.advance(timedelta(seconds=121))
+    await here.run()
+    await here.check_all_done(accepted=3, charged=3 * PRICE)
+
+
+@pytest.mark.parametrize("fault", [Fault.LIST_SHORT_PAGE])
+async def test_a_list_in_smaller_pages_than_asked_is_read_to_its_end(world, fault):
+    here = await world(Fault.SUBMIT_LOST_RESET, always(fault), films=6)
+    await here.run(concurrency=1)
+    await here.run()
+    await here.check_all_done(accepted=6, charged=6 * PRICE)
+
+
+@pytest.mark.parametrize("fault", [Fault.BILLING_SHORT_PAGE])
+async def test_a_bill_in_smaller_pages_than_asked_is_read_to_its_end(world, fault):
+    here = await world(always(fault), films=6)
+    assert (await here.run()).exit_code == 0
+    here.clock.advance(LATER)
+    await here.reconcile()
+    books = await here.check_all_done(accepted=6, charged=6 * PRICE)
+    assert books.settled
