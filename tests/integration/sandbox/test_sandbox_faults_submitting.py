@@ -151,6 +151,7 @@ SEEN = {
     Fault.SUBMIT_DROPPED_401: dropped(401, words="<html>"),
     Fault.SUBMIT_DROPPED_429: dropped(429, words="<html>"),
     Fault.SUBMIT_DROPPED_503: dropped(503, words="<html>"),
+    Fault.SUBMIT_LOST_OTHER_ID: lost(says=lambda answer: answer.json()["data"]["id"]),
     Fault.SUBMIT_LOST_400: lost(400, says=unreadable),
     Fault.SUBMIT_LOST_401: lost(401, says=unreadable),
     Fault.SUBMIT_LOST_402: lost(402, says=unreadable),
