@@ -65,9 +65,22 @@ OF_A_KIND = GATEWAYS | {
 STRANGERS = frozenset({Fault.HISTORY_FOREIGN_ROWS, Fault.LIST_ROWS_SHIFT})
 
 
+#: What the bill says under these stops paid runs until a person has looked.
+NEEDS_A_PERSON = frozenset(
+    {
+        Fault.CHARGE_15_DOLLARS,
+        Fault.BILLING_WORDS,
+        Fault.BILLING_NAMELESS,
+        Fault.BILLING_SURCHARGE,
+        Fault.BILLING_EXCESS,
+        Fault.SUBMIT_LOST_OTHER_ID,
+    }
+)
+
+
 def draw_plan(rng: random.Random, seed: int, *, without: Iterable[Fault] = ()) -> FaultPlan:
     """Draw a plan: a few stages misbehave, each in a few ways."""
-    avoided = OF_A_KIND.union(without)
+    avoided = OF_A_KIND.union(without) | NEEDS_A_PERSON
     rates: dict[Fault, float] = {}
     for stage, (likely, most) in _ACTIVE.items():
         faults = [fault for fault in Fault if fault.stage is stage and fault not in avoided]

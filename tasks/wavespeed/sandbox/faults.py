@@ -109,6 +109,10 @@ class Fault(enum.StrEnum):
     SUBMIT_LOST_EMPTY = "submit-lost-empty", "Accepted, but answered 200 without a body."
     SUBMIT_LOST_DATA_NULL = "submit-lost-data-null", "Accepted, but answered 200 with `data: null`."
     SUBMIT_LOST_NO_ID = "submit-lost-no-id", "Accepted, but the answer holds no id."
+    SUBMIT_LOST_OTHER_ID = (
+        "submit-lost-other-id",
+        "Accepted, but answered with the id of the first prediction.",
+    )
     SUBMIT_LOST_503_JSON = (
         "submit-lost-503-json",
         "Accepted, but a gateway answers 503 with JSON of its own.",
@@ -172,6 +176,7 @@ class Fault(enum.StrEnum):
         "Each started second is deducted instead of each started five.",
     )
     CHARGE_MORE = "charge-more", "Five seconds more than quoted are deducted."
+    CHARGE_15_DOLLARS = "charge-15-dollars", "Fifteen dollars are deducted."
     CHARGE_NONE = "charge-none", "Nothing is deducted, and billing has no row."
     REFUND_LATE = "refund-late", "The refund comes after three hours."
     REFUND_NEVER = "refund-never", "The refund never comes."
@@ -181,6 +186,15 @@ class Fault(enum.StrEnum):
         "billing-short-page",
         "A page holds two rows at most, whatever was asked for; the next goes on after them.",
     )
+    BILLING_WORDS = "billing-words", "Prices are words."
+    BILLING_NAMELESS = "billing-nameless", "Rows name no prediction."
+    BILLING_SURCHARGE = "billing-surcharge", "Every deduction comes with a surcharge of 5 cents."
+    BILLING_EXCESS = "billing-excess", "Every deduction comes with a refund of a dollar."
+    BILLING_SMALL_PAGES = (
+        "billing-small-pages",
+        "Pages hold two rows however many are asked for, and say nothing of others.",
+    )
+    BILLING_SHORT = "billing-short", "The last row is missing, but not from the total."
     BILLING_429 = "billing-429", "Answered 429."
     BILLING_500 = "billing-500", "Answered 500."
     BALANCE_404 = "balance-404", "Answered 404, as if there were no such address."
@@ -201,6 +215,7 @@ class Fault(enum.StrEnum):
     POLL_SLOW_BODY = "poll-slow-body", "The answer comes in small pieces over two seconds."
     POLL_CUT_BODY = "poll-cut-body", "The connection closes in the middle of the answer."
     POLL_CUT_JSON = "poll-cut-json", "The answer is half a JSON text."
+    POLL_TOO_LONG = "poll-too-long", "Answered 200 with more than anybody reads."
     POLL_HTML = "poll-html", "Answered 200 with HTML."
     POLL_EMPTY = "poll-empty", "Answered 200 without a body."
     POLL_CODE_5003 = "poll-code-5003", "Answered 200 with envelope code 5003."
@@ -245,6 +260,11 @@ class Fault(enum.StrEnum):
         "list-duplicate-row",
         "The page starts with a row that was on a page before.",
     )
+    LIST_SMALL_PAGES = (
+        "list-small-pages",
+        "Pages hold two rows however many are asked for, and say nothing of others.",
+    )
+    LIST_SHORT = "list-short", "The last row is missing, but not from the total."
     LIST_DATA_NULL = "list-data-null", "Answered 200 with `data: null`."
     LIST_429 = "list-429", "Answered 429."
     LIST_500 = "list-500", "Answered 500."

@@ -127,6 +127,7 @@ _SPECIAL: dict[Fault, Callable[[int], Response]] = {
     Fault.POLL_429_SECONDS: lambda seconds: _slow_down(str(seconds)),
     Fault.POLL_CODE_5003: lambda _: reply(_CODE_5003),
     Fault.POLL_HTML: lambda _: _page(),
+    Fault.POLL_TOO_LONG: lambda _: reply(_DATA_NULL | {"message": "long " * 1_000_000}),
     Fault.POLL_EMPTY: lambda _: _nothing(),
     Fault.POLL_DATA_NULL: lambda _: reply(_DATA_NULL),
     Fault.LIST_DATA_NULL: lambda _: reply(_DATA_NULL),

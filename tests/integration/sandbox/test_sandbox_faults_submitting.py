@@ -164,6 +164,7 @@ SEEN = {
     Fault.SUBMIT_LOST_DATA_NULL: lost(says=lambda answer: answer.json()["data"] is None),
     Fault.SUBMIT_LOST_NO_ID: lost(says=lambda answer: "id" not in answer.json()["data"]),
     Fault.SUBMIT_DROPPED_401: dropped(401, words="<html>"),
+    Fault.SUBMIT_LOST_OTHER_ID: lost(says=lambda answer: answer.json()["data"]["id"]),
     Fault.SUBMIT_LOST_503_JSON: lost(503, says=lambda answer: "data" not in answer.json()),
     Fault.SUBMIT_LOST_503_DATA: lost(503, says=lambda answer: "id" in answer.json()["data"]),
     Fault.SUBMIT_PROCESSING: answered_as("processing", has_outputs=False),
