@@ -93,11 +93,11 @@ class Addresses:
         except LinkTooShort as error:
             raise CannotAddress(_stop(str(error))) from error
         except StoreError as error:
-            raise CannotAddress(_never(error.reason)) from error
+            raise CannotAddress(_next_time(error.reason)) from error
         if found.link is not None:
             return found.link
         if found.path is None:
-            raise CannotAddress(_never("It can neither be linked to nor uploaded."))
+            raise CannotAddress(_next_time("It can neither be linked to nor uploaded."))
         return with_token(await self._upload(job.left.video_id, found, found.path), token)
 
     def forget(self, video_id: int) -> None:
@@ -139,16 +139,16 @@ class Addresses:
     def _look(self, place: Place, token: str) -> _Found:
         provider, listing = self.services.provider, place.listing
         if listing is None:
-            raise CannotAddress(_never("It lies nowhere any more."))
+            raise CannotAddress(_next_time("It lies nowhere any more."))
         reader = self.services.stores.reader(listing.uri)
         seen = reader.look(listing.uri)
         if seen is None or has_changed(listing, seen):
             raise CannotAddress(
-                _never("The file changed or went away since it was looked at; run again.")
+                _next_time("The file changed or went away since it was looked at; run again.")
             )
         if seen.storage_class in ARCHIVE_CLASSES:
             raise CannotAddress(
-                _never(f"It was archived ({seen.storage_class}); restore it, then run again.")
+                _next_time(f"It was archived ({seen.storage_class}); restore it, then run again.")
             )
         path = reader.local_path(listing.uri)
         if provider.offline and path is not None:
@@ -196,8 +196,9 @@ class Addresses:
                 raise CannotAddress(_later(reason))
 
 
-def _never(reason: str) -> Refused:
-    return Refused(kind=RefusalKind.ITEM, reason=reason)
+def _next_time(reason: str) -> Refused:
+    """The place is at fault, not the video: it may be mended by the next run."""
+    return Refused(kind=RefusalKind.PLACE, reason=reason)
 
 
 def _later(reason: str) -> Refused:

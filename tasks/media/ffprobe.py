@@ -23,13 +23,14 @@ from tasks.media.engines import (
     NotMedia,
     Report,
     Stream,
+    is_systems_fault,
 )
 
 if TYPE_CHECKING:
     from tasks.media.ffprobe_answer import FfprobeStream
 
-#: Errors of FFmpeg that say nothing about the file: no such file, I/O, memory, access, bug.
-ENGINE_FAULT_CODES = frozenset((-2, -5, -12, -13, -558323010))
+#: What FFmpeg says of a bug of its own.
+_BUG = -558323010
 
 
 class Ffprobe:
@@ -51,7 +52,7 @@ class Ffprobe:
         output = self._ask(media, of="json", show_format=None, show_streams=None, show_error=None)
         answer = read_answer(output)
         if answer.error is not None:
-            if answer.error.code in ENGINE_FAULT_CODES:
+            if answer.error.code == _BUG or is_systems_fault(-answer.error.code):
                 raise EngineFailed("ffprobe could not read the file.")
             raise NotMedia
         return Report(

@@ -40,7 +40,11 @@ class Stored:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NotStored:
-    """Certainly not there. `ITEM`: this file is the reason; `PACE`: a new ticket may do."""
+    """Certainly not there.
+
+    `ITEM`: this file is the reason, for good; `PLACE`: it cannot be read or stored now; `PACE`: a
+    new ticket may do.
+    """
 
     kind: RefusalKind
     reason: str
@@ -115,7 +119,7 @@ async def put_file(
             )
             crash_point("put: after request")
         except _FileProblem as problem:
-            return NotStored(kind=RefusalKind.ITEM, reason=str(problem))
+            return NotStored(kind=RefusalKind.PLACE, reason=str(problem))
         except httpx.InvalidURL:
             return NotStored(kind=RefusalKind.PACE, reason="The ticket's address is none.")
         except (httpx.HTTPError, OSError) as error:
@@ -139,7 +143,10 @@ def _judge(answer: Answer, *, answer_lost_before: bool) -> PutOutcome | None:
         return Stored()
     if status in {408, 425, 429} or status >= 500:
         return None
-    kind = RefusalKind.ITEM if status in {400, 411, 413, 415} else RefusalKind.PACE
+    if status in {413, 415}:
+        kind = RefusalKind.ITEM
+    else:  # under 400 storage also says that a ticket has expired or that it was too slow
+        kind = RefusalKind.PLACE if status in {400, 411} else RefusalKind.PACE
     return NotStored(kind=kind, reason=f"Storage refuses the file (HTTP {status}).")
 
 
