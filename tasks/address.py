@@ -109,11 +109,11 @@ class Addresses:
         except LinkTooShort as error:
             raise CannotAddress(_stop(str(error))) from error
         except StoreError as error:
-            raise CannotAddress(_never(error.reason)) from error
+            raise CannotAddress(_next_time(error.reason)) from error
         if found.link is not None:
             return found.link
         if found.path is None:
-            raise CannotAddress(_never("It can neither be linked to nor uploaded."))
+            raise CannotAddress(_next_time("It can neither be linked to nor uploaded."))
         return with_token(await self._upload(job.left.video_id, found, found.path), token)
 
     def forget(self, video_id: int) -> None:
@@ -159,7 +159,7 @@ class Addresses:
     def _look(self, place: Place, token: str) -> _Found:
         provider, listing = self.services.provider, place.listing
         if listing is None or place.content_id is None:
-            raise CannotAddress(_never("It lies nowhere any more."))
+            raise CannotAddress(_next_time("It lies nowhere any more."))
         reader = self.services.stores.reader(listing.uri)
         path = reader.local_path(listing.uri)
         if path is not None:
@@ -178,7 +178,7 @@ class Addresses:
             raise CannotAddress(_changed())
         if seen.storage_class in ARCHIVE_CLASSES:
             raise CannotAddress(
-                _never(f"It was archived ({seen.storage_class}); restore it, then run again.")
+                _next_time(f"It was archived ({seen.storage_class}); restore it, then run again.")
             )
         link = reader.provider_url(
             listing.uri, version=seen.version, token=token, expires_in=provider.link_lasts
@@ -260,11 +260,12 @@ def _for_this_process(uri: str, root: str | None, content: str, token: str) -> s
 
 
 def _changed() -> Refused:
-    return _never("The file changed or went away since it was looked at; run again.")
+    return _next_time("The file changed or went away since it was looked at; run again.")
 
 
-def _never(reason: str) -> Refused:
-    return Refused(kind=RefusalKind.ITEM, reason=reason)
+def _next_time(reason: str) -> Refused:
+    """The place is at fault, not the video: it may be mended by the next run."""
+    return Refused(kind=RefusalKind.PLACE, reason=reason)
 
 
 def _later(reason: str) -> Refused:
