@@ -131,6 +131,8 @@ class Listing(NamedTuple):
     #: URI of the local folder that it was found below, which no link may lead out of when it is
     #: opened. Said by the catalog; None for what was named itself or lies elsewhere.
     root: str | None = None
+    #: What its bytes were seen to be. Said by the catalog of what is to be read again.
+    content_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

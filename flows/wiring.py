@@ -73,7 +73,7 @@ async def open_services(
         stack.callback(catalog.close)
         writer = GroupWriter(catalog)
         stack.push_async_callback(writer.close)
-        stores = Stores(_store_options(settings))
+        stores = Stores(_store_options(settings, options))
         pool = await stack.enter_async_context(_pool(settings, options, stores))
         provider = await stack.enter_async_context(_provider(settings, options, tempo))
         yield Services(
@@ -110,12 +110,13 @@ def _pool(settings: Settings, options: RunOptions, stores: Stores) -> InspectPoo
     )
 
 
-def _store_options(settings: Settings) -> StoreOptions:
+def _store_options(settings: Settings, options: RunOptions) -> StoreOptions:
     return StoreOptions(
         s3=S3Options(
             requester_pays=settings.s3_requester_pays,
             addressing_style=settings.s3_addressing_style,
-        )
+        ),
+        follow_links=settings.follow_links or options.follow_links,
     )
 
 
