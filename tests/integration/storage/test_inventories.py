@@ -279,7 +279,7 @@ def test_an_inventory_may_be_of_the_bucket_that_it_lies_in(bucket):
         *({"LastModifiedDate": "999999999-01-01T00:00:00Z"}, {"LastModifiedDate": "never"}),
         *({"LastModifiedDate": "9999-12-31T23:59:59Z"}, {"Key": "a%00.mp4"}),
     ],
-    ids=lambda changes: " ".join(changes),
+    ids=" ".join,
 )
 def test_what_no_object_has_is_told(bucket, changes):
     uri = put(bucket, gzipped([row(changes.pop("Key", "a.mp4"), **changes)]))
