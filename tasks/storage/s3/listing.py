@@ -22,6 +22,8 @@ from tasks.storage.uris import s3_uri, split_s3
 
 #: Directory buckets give their keys in no order, so that no range of them can be asked for.
 _UNSORTED = "--x-s3"
+#: An answer without any of them says nothing of the bucket.
+_SAID_BY_EVERY_LISTING = frozenset({"Name", "KeyCount", "MaxKeys", "IsTruncated", "Contents"})
 
 
 class BucketLister:
@@ -75,6 +77,8 @@ class BucketLister:
         def ask(prefix: str, after: str, **more: str) -> Page:
             where = {"StartAfter": after} if after else {}
             page: Page = client.list_objects_v2(**request, Prefix=prefix, **(more or where))
+            if _SAID_BY_EVERY_LISTING.isdisjoint(page):
+                raise ValueError("an empty answer is no empty bucket")
             return page
 
         def keys(after: str, token: str | None) -> Page:

@@ -38,7 +38,10 @@ BOMBS = [
     ("gzip", b"this is no gzip"),
     ("gzip", gzip.compress(b'{"code": 200, "data": {"id": "pred-1"}}')[:-12]),
 ]
-BOMB_REPLIES = [Reply(body=body, headers={"Content-Encoding": how}) for how, body in BOMBS]
+BOMB_REPLIES = [
+    pytest.param(Reply(body=body, headers={"Content-Encoding": how}), id=f"{number} {how}")
+    for number, (how, body) in enumerate(BOMBS)
+]
 
 
 @pytest.fixture
@@ -102,7 +105,9 @@ async def test_an_answer_in_one_gzip_is_read_and_no_other_is_asked_for(stage):
     assert stage.server.seen[0].headers["accept-encoding"] == "gzip"
 
 
-@pytest.mark.parametrize("number", ["1e999999999", "9" * 5000, "-1e99999999", "NaN", "Infinity"])
+@pytest.mark.parametrize(
+    "number", ["1e999999999", "9" * 5000, "-1e9999", "NaN", "Infinity"], ids="abcde"
+)
 async def test_absurd_numbers_end_no_run(stage, number):
     data = f'{{"id": "pred-1", "status": "failed", "code": {number}, "balance": {number}}}'
     body = f'{{"code": 200, "message": "m", "data": {data}}}'.encode()
