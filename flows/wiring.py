@@ -25,6 +25,7 @@ from flows.options import RunOptions
 from flows.orphans import OFFLINE_ENDPOINT
 from flows.settings import Settings
 from tasks.media.binaries import find_ffprobe
+from tasks.media.confinement import proxies_with_passwords
 from tasks.media.inspecting import EngineChoice, InspectOptions
 from tasks.media.pool import InspectPool
 from tasks.media.tags import Whereabouts
@@ -106,6 +107,7 @@ def _pool(settings: Settings, options: RunOptions, stores: Stores) -> InspectPoo
         ),
         workers=settings.probe_workers or os.cpu_count(),
         threads_per_worker=_PROBE_THREADS if far else 1,
+        proxies=proxies_with_passwords() if far else None,
         timeout_seconds=settings.probe_timeout,
     )
 
