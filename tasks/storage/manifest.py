@@ -118,6 +118,8 @@ def resolve(text: str, *, line: int, folder: Path) -> Entry | Fault:
     >>> resolve("gs://bucket/a.mp4", line=2, folder=Path("/films"))
     Fault(line=2, reason='gs:// is not known; name a path, file://, s3:// or http(s)://')
     """
+    if not _is_encodable(text, errors="surrogateescape"):
+        return Fault(line=line, reason="half a character cannot stand in an address; write it anew")
     match scheme_of(text):
         case None:
             return _local_entry(text, line=line, folder=folder)
@@ -127,12 +129,23 @@ def resolve(text: str, *, line: int, folder: Path) -> Entry | Fault:
             bucket, key = split_s3(text)
             if not bucket or not key or key.endswith("/"):
                 return Fault(line=line, reason="s3:// needs a bucket and the key of one object")
+            if not _is_encodable(text, errors="strict") or "\0" in text:
+                reason = "keys of objects are UTF-8 and this is not; save the list as UTF-8"
+                return Fault(line=line, reason=reason)
             return Entry(line=line, uri=f"s3://{bucket}/{key}", name=f"{bucket}/{key}")
         case "http" | "https":
             return _web_entry(text, line=line)
         case scheme:
             reason = f"{scheme}:// is not known; name a path, file://, s3:// or http(s)://"
             return Fault(line=line, reason=reason)
+
+
+def _is_encodable(text: str, *, errors: str) -> bool:
+    try:
+        text.encode("utf-8", errors)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _local_entry(text: str, *, line: int, folder: Path) -> Entry | Fault:

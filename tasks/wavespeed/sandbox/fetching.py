@@ -114,7 +114,7 @@ class Footages:
         return Footage(identity=content, duration_seconds=seconds, path=upload.path)
 
     async def _local(self, url: str) -> Footage:
-        path = Path(unquote(urlsplit(url).path))
+        path = Path(unquote(urlsplit(url).path, errors="surrogateescape"))
         seconds = await self._measured(_existing(path))
         return Footage(identity=identity(url), duration_seconds=seconds, path=path)
 
