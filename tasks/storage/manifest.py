@@ -103,7 +103,7 @@ def read_manifest(path: Path) -> Iterator[Entry | Fault]:
                 if isinstance(text, Fault):
                     yield text
                 else:
-                    yield resolve(text, line=line, folder=path.parent)
+                    yield _unwritable(text, line) or resolve(text, line=line, folder=path.parent)
     except OSError as error:
         raise SourceError(label, f"the list cannot be read ({error.strerror}).") from error
     except UnicodeError as error:
@@ -118,8 +118,6 @@ def resolve(text: str, *, line: int, folder: Path) -> Entry | Fault:
     >>> resolve("gs://bucket/a.mp4", line=2, folder=Path("/films"))
     Fault(line=2, reason='gs:// is not known; name a path, file://, s3:// or http(s)://')
     """
-    if not _is_encodable(text, errors="surrogateescape"):
-        return Fault(line=line, reason="half a character cannot stand in an address; write it anew")
     match scheme_of(text):
         case None:
             return _local_entry(text, line=line, folder=folder)
@@ -129,9 +127,6 @@ def resolve(text: str, *, line: int, folder: Path) -> Entry | Fault:
             bucket, key = split_s3(text)
             if not bucket or not key or key.endswith("/"):
                 return Fault(line=line, reason="s3:// needs a bucket and the key of one object")
-            if not _is_encodable(text, errors="strict") or "\0" in text:
-                reason = "keys of objects are UTF-8 and this is not; save the list as UTF-8"
-                return Fault(line=line, reason=reason)
             return Entry(line=line, uri=f"s3://{bucket}/{key}", name=f"{bucket}/{key}")
         case "http" | "https":
             return _web_entry(text, line=line)
@@ -140,12 +135,16 @@ def resolve(text: str, *, line: int, folder: Path) -> Entry | Fault:
             return Fault(line=line, reason=reason)
 
 
-def _is_encodable(text: str, *, errors: str) -> bool:
+def _unwritable(text: str, line: int) -> Fault | None:
+    """Say why a value can be no address; bytes that are no UTF-8 may be a path's, or quoted."""
+    is_key = scheme_of(text) == "s3"
     try:
-        text.encode("utf-8", errors)
+        text.encode("utf-8", "strict" if is_key else "surrogateescape")
     except UnicodeEncodeError:
-        return False
-    return True
+        return Fault(line=line, reason="it is not UTF-8; save the list as UTF-8")
+    if is_key and "\0" in text:
+        return Fault(line=line, reason="a key cannot hold a null character")
+    return None
 
 
 def _local_entry(text: str, *, line: int, folder: Path) -> Entry | Fault:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Callable
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -20,6 +21,8 @@ from tenacity import (
 
 from catalog.tokens import with_token
 from catalog.values import Listing
+from tasks.certificates import trusted
+from tasks.proxies import ProxiedTransport
 from tasks.storage.blocks import BlockReader
 from tasks.storage.errors import (
     FileChanged,
@@ -144,6 +147,9 @@ class WebReader:
 def web_client(options: WebOptions) -> httpx.Client:
     """Return a client that follows redirects and takes bytes as they lie on the server."""
     return httpx.Client(
+        transport=ProxiedTransport(trusted()),
+        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # not used: the transport has its own
+        trust_env=False,
         follow_redirects=True,
         headers={"Accept-Encoding": "identity"},
         timeout=httpx.Timeout(

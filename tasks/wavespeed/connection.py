@@ -28,7 +28,9 @@ from tenacity import (
 )
 
 from catalog.errors import ProviderUnreadable, SettingsError
+from tasks.certificates import trusted
 from tasks.crashpoints import crash_point
+from tasks.proxies import AsyncProxiedTransport
 from tasks.wavespeed.bandwidth import Bandwidth
 from tasks.wavespeed.envelope import Answer, Envelope
 from tasks.wavespeed.errors import Troubled
@@ -102,11 +104,15 @@ class Connection:
         self._sleep = sleep
         open_requests = limits.open_requests
         to_api = transport
+        if transport is None and self.base.startswith("https:"):
+            trusted()  # says what is wrong with it before anything is bought
         if transport is None and is_proxied(self.base):
             open_requests = min(open_requests, _STOCK_OPEN)
         elif transport is None:
             to_api = AiohttpTransport(
-                most_connections=open_requests, keepalive_seconds=limits.keepalive_seconds
+                most_connections=open_requests,
+                keepalive_seconds=limits.keepalive_seconds,
+                tls=trusted(),
             )
         self._gate = asyncio.Semaphore(open_requests)
         self.upload_gate = asyncio.Semaphore(limits.open_uploads)
@@ -221,24 +227,19 @@ def _url(address: str) -> httpx.URL:
 def _client(
     limits: Limits, transport: httpx.AsyncBaseTransport | None, *, open_requests: int
 ) -> httpx.AsyncClient:
+    most = httpx.Limits(
+        max_connections=open_requests,
+        max_keepalive_connections=open_requests,
+        keepalive_expiry=limits.keepalive_seconds,
+    )
     return httpx.AsyncClient(
-        transport=transport,
-        verify=_trust(),
+        transport=transport or AsyncProxiedTransport(trusted(), most),
+        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # not used: the transport has its own
+        trust_env=False,
         http2=False,
         follow_redirects=False,
         timeout=_timeout(limits, limits.read_seconds),
-        limits=httpx.Limits(
-            max_connections=open_requests,
-            max_keepalive_connections=open_requests,
-            keepalive_expiry=limits.keepalive_seconds,
-        ),
     )
-
-
-@functools.cache
-def _trust() -> ssl.SSLContext:
-    """Whom to trust, read once: it takes longer than all else that making a client does."""
-    return httpx.create_ssl_context()
 
 
 def _timeout(limits: Limits, seconds: float) -> httpx.Timeout:

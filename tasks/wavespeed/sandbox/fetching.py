@@ -21,6 +21,8 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from tasks.certificates import trusted
+from tasks.proxies import ProxiedTransport
 from tasks.wavespeed.sandbox.addresses import claimed_seconds, identity
 from tasks.wavespeed.sandbox.options import Mode, SandboxOptions
 from tasks.wavespeed.sandbox.storage import Storage, upload_id
@@ -183,7 +185,8 @@ def download(url: str, target: Path, options: SandboxOptions) -> str:
     size = 0
     try:
         with (
-            httpx.stream("GET", url, follow_redirects=True, timeout=_TIMEOUT) as answer,
+            httpx.Client(transport=ProxiedTransport(trusted()), trust_env=False) as client,
+            client.stream("GET", url, follow_redirects=True, timeout=_TIMEOUT) as answer,
             target.open("wb") as file,
         ):
             if not answer.is_success:
