@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from catalog.errors import UsageError
+from catalog.letters import named_alike
 from catalog.models import Analysis, LedgerEntry, Location, Prediction, Source, Video
 from catalog.values import (
     AnalysisStatus,
@@ -153,6 +154,9 @@ def show(session: Session, wanted: str, *, uri: str | None = None) -> Shown:
             raise _several(wanted, [row.content_id for row in ids])
         if ids:
             return _video(session, ids[0].id)
+    places = named_alike(session, wanted, uri, limit=NAMED + 1)
+    if places:
+        return _the_one(session, wanted, places)
     raise NoSuchVideo(
         f"Nothing in the catalog is called {wanted!r}; give a path, a part of a file's name, or a "
         "content id as `reelcat search` shows it."

@@ -45,8 +45,8 @@ T = TypeVar("T")
 
 #: Often enough to watch, and about a request in five seconds.
 UPDATE_SECONDS = 5.0
-#: A run that is cancelled has thirty seconds until it is killed.
-_PATIENCE_SECONDS = 20.0
+#: What Prefect is told holds up neither the beginning nor the end of a run by more than this.
+PATIENCE_SECONDS = 4.0
 
 
 @dataclass(kw_only=True, slots=True)
@@ -79,11 +79,14 @@ async def shown(board: Board) -> AsyncIterator[Board]:
 
 
 async def _create_progress(board: Board) -> UUID | None:
-    return await _tolerated(
-        acreate_progress_artifact(
-            0.0, f"{board.name}-progress", description=escaped(progress_line(board.tally))
-        )
-    )
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await _tolerated(
+                acreate_progress_artifact(
+                    0.0, f"{board.name}-progress", description=escaped(progress_line(board.tally))
+                )
+            )
+    return None
 
 
 async def _follow(board: Board, progress: UUID | None) -> None:
@@ -109,7 +112,7 @@ async def _put_up(board: Board, progress: UUID | None, sentence: str) -> None:
     )
     done = percent(board.tally) if report is None else 100.0
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_PATIENCE_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await _send(ending, f"{board.name}-", progress, done)
 
 

@@ -11,7 +11,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -68,6 +68,13 @@ class Caller:
     on_sigterm: SignalHandler
     #: None until the run has ended, and for ever if it ended with a bug.
     outcome: RunReport | ReelcatError | None = None
+    #: Set when the work has ended, which Prefect has still to be told of.
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def end_with(self, outcome: RunReport | ReelcatError) -> None:
+        """Keep the first outcome."""
+        self.outcome = self.outcome or outcome
+        self.ended.set()
 
 
 #: Set around a call of a flow; such things cannot be parameters, which Prefect writes down.
@@ -160,15 +167,15 @@ async def _conducted(
                         means.tally,
                     )
                 board.report = report
+                if caller is not None:
+                    caller.end_with(report)
             await tell_of_the_dead(means.services)
     except HasEnded as error:
         return Completed(message=str(error))
     except ReelcatError as error:
         if caller is not None:
-            caller.outcome = error
+            caller.end_with(error)
         return Failed(message=sentence_of_error(error))
-    if caller is not None:
-        caller.outcome = report
     return state_of(report)
 
 

@@ -25,6 +25,9 @@ from tasks.wavespeed.redaction import redact
 
 T = TypeVar("T")
 
+#: A server that is silent holds up a run for this long.
+_PATIENCE_SECONDS = 10.0
+
 #: The deployment, by flow and name, whose runs share one that was started.
 HELP = "help-out/help"
 
@@ -63,15 +66,16 @@ class PrefectDoor:
         own = flow_run.name or run_id
         get_run_logger().info("Calling %d other workers for run %s", self._others, run_id)
         try:
-            for number in range(2, self._others + 2):
-                await arun_deployment(
-                    HELP,
-                    parameters={"sharing": {"run_id": run_id, "sources": list(sources)}},
-                    flow_run_name=f"{own}-{number}",
-                    idempotency_key=f"{run_id}-{number}",
-                    timeout=0,
-                    as_subflow=False,
-                )
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                for number in range(2, self._others + 2):
+                    await arun_deployment(
+                        HELP,
+                        parameters={"sharing": {"run_id": run_id, "sources": list(sources)}},
+                        flow_run_name=f"{own}-{number}",
+                        idempotency_key=f"{run_id}-{number}",
+                        timeout=0,
+                        as_subflow=False,
+                    )
         except (httpx.HTTPError, PrefectException, OSError) as error:
             tally.notices.append(
                 f"No other worker could be called ({type(error).__name__}), so this one went on "

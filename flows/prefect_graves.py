@@ -26,6 +26,9 @@ _LONG_AGO = timedelta(days=7)
 #: Whoever was interrupted and still lives has told of it by then.
 _LONG_ENOUGH = timedelta(seconds=15)
 
+#: A server that is silent holds up the end of a run for this long.
+_PATIENCE_SECONDS = 3.0
+
 _EPITAPH = "Its process or machine is gone. What it had under way is left to other runs."
 
 
@@ -35,7 +38,7 @@ async def tell_of_the_dead(services: Services) -> None:
     if not dead:
         return
     try:
-        async with get_client() as client:
+        async with asyncio.timeout(_PATIENCE_SECONDS), get_client() as client:
             for flow_run_id in dead:
                 await _tell(client, UUID(flow_run_id))
     except (httpx.HTTPError, PrefectException, OSError, ValueError) as error:

@@ -5,9 +5,11 @@ Imports Prefect only when a run is begun, so that asking whether to go this way 
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 
@@ -20,6 +22,20 @@ from flows.report import RunReport
 from flows.settings import Settings
 from tasks.services import Services
 from tasks.tally import Tally
+
+#: Prefect writes nothing over what `reelcat` shows, and a server that it starts reports to nobody.
+_QUIET = {
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+}
+
+#: So long may Prefect take to hear of the end of a run, and then to give it up.
+_PATIENCE_SECONDS, _CANCEL_SECONDS = 5.0, 1.0
+#: So long may a server take to say that it is there.
+_HEALTH_SECONDS = 30.0
+
+_UNHEARD = "The Prefect server did not hear how this run ended."
 
 
 async def run_through_prefect(
@@ -43,28 +59,58 @@ async def run_through_prefect(
     means = Means(settings=settings, services=services, door=door, tally=tally)
     caller = Caller(means=means, on_sigterm=signal.getsignal(signal.SIGTERM))
     token = calling.set(caller)
+    flow = asyncio.ensure_future(catalog_videos(**parameters_of(options), return_state=True))
     try:
-        state = await catalog_videos(**parameters_of(options), return_state=True)
+        await _end_soon_after(flow, caller.ended)
         if caller.outcome is None:
-            await state.aresult()  # raises what went wrong
+            await (await flow).aresult()  # raises what went wrong
+        elif not flow.done() or flow.cancelled():
+            tally.notices.append(_UNHEARD)
+        else:
+            flow.result()
     except (httpx.HTTPError, PrefectException, OSError):
         if caller.outcome is None:
             raise
-        tally.notices.append("The Prefect server did not hear how this run ended.")
+        tally.notices.append(_UNHEARD)
     finally:
+        flow.cancel()
         calling.reset(token)
     if isinstance(caller.outcome, RunReport):
         return caller.outcome
     raise caller.outcome or RuntimeError("The flow ended without a report.")
 
 
+async def _end_soon_after(flow: asyncio.Future[Any], ended: asyncio.Event) -> None:
+    """Wait for the flow run's end, but once the work has ended not for as long as Prefect would."""
+    work = asyncio.ensure_future(ended.wait())
+    try:
+        await asyncio.wait({flow, work}, return_when=asyncio.FIRST_COMPLETED)
+        if not flow.done():
+            await asyncio.wait({flow}, timeout=_PATIENCE_SECONDS)
+        if not flow.done():
+            flow.cancel()
+            await asyncio.wait({flow}, timeout=_CANCEL_SECONDS)
+    finally:
+        work.cancel()
+
+
 async def _require_server() -> None:
     from prefect.client.orchestration import get_client  # noqa: PLC0415 - a second to import
 
-    with _deaf_children(), outside_the_folder():
-        client = get_client()
+    try:
+        with _deaf_children(), outside_the_folder():
+            client = get_client()
+    except (httpx.InvalidURL, ImportError, ValueError, OSError) as error:
+        raise SettingsError(
+            f"Prefect's client cannot be used as it is set up ({type(error).__name__}); correct "
+            "PREFECT_API_URL, HTTPS_PROXY, NO_PROXY and SSL_CERT_FILE, or use --no-prefect."
+        ) from None
     async with client:
-        trouble = await client.api_healthcheck()
+        try:
+            async with asyncio.timeout(_HEALTH_SECONDS):
+                trouble = await client.api_healthcheck()
+        except TimeoutError as error:
+            trouble = error
         if trouble is not None:
             raise SettingsError(
                 f"The Prefect server at {client.api_url} does not answer; start it with `prefect "

@@ -13,7 +13,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import httpcore
@@ -42,17 +42,24 @@ def require_allowed(url: httpx.URL, rule: HostRule) -> None:
         raise HostRefused("the address leads into an internal network")
 
 
-def check_connections(client: httpx.AsyncClient, rule: HostRule) -> None:
-    """Have the client connect to what the rule allows only. Proxies that it uses are not judged."""
-    _pool_of(client._transport)._network_backend = _Checked(rule)  # noqa: SLF001 - no other way
+def checked_by(rule: HostRule) -> Callable[[httpx.AsyncHTTPTransport, httpx.Proxy | None], None]:
+    """Prepare transports to connect to what the rule allows only. Proxies are not judged."""
+
+    def prepare(transport: httpx.AsyncHTTPTransport, proxy: httpx.Proxy | None) -> None:
+        if proxy is None:
+            _pool_of(transport)._network_backend = _Checked(rule)  # noqa: SLF001 - no other way
+
+    return prepare
 
 
-def limit_connections(client: httpx.Client, rule: HostRule | None) -> None:
-    """The same for a client for threads, whose requests also keep to `within`. None: no rule."""
-    _pool_of(client._transport)._network_backend = _Timed(rule)  # noqa: SLF001 - no other way
-    for proxied in client._mounts.values():  # noqa: SLF001
-        if proxied is not None:
-            _pool_of(proxied)._network_backend = _Timed(None)  # noqa: SLF001
+def timed_by(rule: HostRule | None) -> Callable[[httpx.HTTPTransport, httpx.Proxy | None], None]:
+    """The same for threads, whose requests also keep to `within`. None: no rule."""
+
+    def prepare(transport: httpx.HTTPTransport, proxy: httpx.Proxy | None) -> None:
+        backend = _Timed(rule if proxy is None else None)
+        _pool_of(transport)._network_backend = backend  # noqa: SLF001 - no other way
+
+    return prepare
 
 
 def _pool_of(transport: Any) -> Any:

@@ -14,6 +14,7 @@ from catalog.money import parse_dollars
 from catalog.values import DEFAULT_TASKS, Order, Task
 from flows.cli.shared import Flag
 from flows.options import RunOptions
+from tasks.storage.uris import displayed
 
 #: Named again for each value.
 Several = Parameter(negative="", consume_multiple=False)
@@ -109,6 +110,11 @@ def options_of(source: Sequence[str], asked: Asked) -> RunOptions:
         raise UsageError(
             "Name at least one source: a folder, a file, s3://bucket/prefix or @list.txt."
         )
+    for option, value in (("--instructions", asked.instructions), ("--budget", asked.budget or "")):
+        if not _is_text(value):
+            raise UsageError(
+                f"{option} is no text in UTF-8; type it in a terminal that writes UTF-8."
+            )
     budget = None if asked.budget is None else parse_dollars(asked.budget, setting="--budget")
     return RunOptions(
         sources=tuple(source),
@@ -118,10 +124,15 @@ def options_of(source: Sequence[str], asked: Asked) -> RunOptions:
         provider=asked.provider,
         order=asked.order,
         limit=asked.limit,
-        include=asked.include,
-        exclude=asked.exclude,
+        include=tuple(map(displayed, asked.include)),
+        exclude=tuple(map(displayed, asked.exclude)),
         concurrency=asked.concurrency,
         tier=asked.tier,
         retry_failed=asked.retry_failed,
         follow_links=asked.follow_links,
     )
+
+
+def _is_text(value: str) -> bool:
+    """Tell whether it holds no bytes that are no UTF-8."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in value)

@@ -42,9 +42,9 @@ def search(
     from catalog.query import parse
     from catalog.search import search as find
     from flows.cli.looking import open_to_look
-    from flows.cli.terminal import write_json
+    from flows.cli.terminal import clean, write_json
 
-    asked = parse(" ".join(query))
+    asked = parse(clean(" ".join(query)))
     with open_to_look() as looking:
         found = find(looking.snapshot, asked, limit=max(1, limit))
     if json:

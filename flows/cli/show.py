@@ -29,9 +29,10 @@ def show(video: str, /, *, json: Json = False) -> int:
     from catalog.showing import show as find
     from flows.cli.reading import open_to_read
     from flows.cli.terminal import output, write_json
+    from tasks.storage.uris import displayed
 
     with open_to_read() as reading:
-        shown = find(reading.session, video, uri=_uri(video))
+        shown = find(reading.session, displayed(video), uri=_uri(video))
     if json:
         from flows.cli.shown_as_json import shown_as_json
 
@@ -42,12 +43,26 @@ def show(video: str, /, *, json: Json = False) -> int:
 
 
 def _uri(text: str) -> str | None:
-    """Give what was typed as the URI of a file here; None if it is another kind of address."""
+    """Give what was typed as the URI of a place, however it was spelled."""
     from pathlib import Path
 
-    from tasks.storage.uris import file_uri, scheme_of
+    from tasks.storage.source import absolute
+    from tasks.storage.uris import file_uri, path_of, scheme_of, split_s3, web_uri
 
-    return None if scheme_of(text) else file_uri(Path(text).expanduser().absolute())
+    try:
+        match scheme_of(text):
+            case None:
+                return file_uri(absolute(Path(text).expanduser()))
+            case "file":
+                return file_uri(absolute(path_of(text)))
+            case "s3":
+                return f"s3://{'/'.join(split_s3(text))}"
+            case "http" | "https":
+                return web_uri(text)
+            case _:
+                return None
+    except (OSError, ValueError, RuntimeError):  # no path at all, or no home for a ~
+        return None
 
 
 def _print(console: Console, shown: Shown, zone: ZoneInfo) -> None:

@@ -146,8 +146,8 @@ def _unusable(text: str) -> str | None:
     if "\0" in text:
         return "a path cannot hold a null character"
     try:
-        # A path may hold any bytes, an address may not.
-        os.fsencode(text) if scheme_of(text) in {None, "file"} else text.encode()
+        # Bytes that are no text may be a path's, or are quoted in an address; a key has none.
+        text.encode() if scheme_of(text) == "s3" else os.fsencode(text)
     except UnicodeEncodeError:
         return "it holds what is no text; save the list as UTF-8"
     return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, quote_from_bytes, unquote_to_bytes, urlsplit
+from urllib.parse import parse_qsl, quote_from_bytes, unquote_to_bytes, urlsplit
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
@@ -76,7 +76,8 @@ def web_uri(text: str) -> str:
     >>> web_uri("https://example.org/ü b.mp4?v=1#t=3")
     'https://example.org/%C3%BC%20b.mp4?v=1'
     """
-    return quote(text.partition("#")[0], safe=_URL_CHARACTERS)
+    address = text.partition("#")[0].encode("utf-8", "surrogateescape")
+    return quote_from_bytes(address, safe=_URL_CHARACTERS)
 
 
 def holds_a_secret(web_address: str) -> bool:

@@ -8,6 +8,7 @@ read as far as it was asked for, as it lies on the server, and for so many secon
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +26,9 @@ from tenacity import (
 
 from catalog.tokens import with_token
 from catalog.values import Listing
-from tasks.checked_connections import HostRefused, limit_connections, require_allowed, within
+from tasks.certificates import trusted
+from tasks.checked_connections import HostRefused, require_allowed, timed_by, within
+from tasks.proxies import ProxiedTransport
 from tasks.storage.blocks import BlockReader
 from tasks.storage.errors import (
     FileChanged,
@@ -217,15 +220,16 @@ def web_clients(options: WebOptions) -> WebClients:
 
 
 def _client(options: WebOptions, rule: HostRule | None) -> httpx.Client:
-    client = httpx.Client(
+    return httpx.Client(
+        transport=ProxiedTransport(trusted(), prepare=timed_by(rule)),
+        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # not used: the transport has its own
+        trust_env=False,
         follow_redirects=False,
         headers={"Accept-Encoding": "identity"},
         timeout=httpx.Timeout(
             options.read_timeout_seconds, connect=options.connect_timeout_seconds
         ),
     )
-    limit_connections(client, rule)
-    return client
 
 
 def _redirected(named: httpx.URL, before: httpx.URL, url: httpx.URL) -> httpx.URL:

@@ -28,8 +28,10 @@ from tenacity import (
 )
 
 from catalog.errors import ProviderUnreadable, SettingsError
-from tasks.checked_connections import check_connections
+from tasks.certificates import trusted
+from tasks.checked_connections import checked_by
 from tasks.crashpoints import crash_point
+from tasks.proxies import AsyncProxiedTransport
 from tasks.untrusted_hosts import HostRule
 from tasks.wavespeed.bandwidth import Bandwidth
 from tasks.wavespeed.clock import ProviderClock
@@ -108,11 +110,15 @@ class Connection:
         self._sleep = sleep
         open_requests = limits.open_requests
         to_api = transport
+        if transport is None and self.base.startswith("https:"):
+            trusted()  # says what is wrong with it before anything is bought
         if transport is None and is_proxied(self.base):
             open_requests = min(open_requests, _STOCK_OPEN)
         elif transport is None:
             to_api = AiohttpTransport(
-                most_connections=open_requests, keepalive_seconds=limits.keepalive_seconds
+                most_connections=open_requests,
+                keepalive_seconds=limits.keepalive_seconds,
+                tls=trusted(),
             )
         self._gate = asyncio.Semaphore(open_requests)
         self.upload_gate = asyncio.Semaphore(limits.open_uploads)
@@ -128,13 +134,13 @@ class Connection:
             # used here. Every request goes to the key's own origin.
             self._keyed.headers["Authorization"] = f"Bearer {key}"
             self._send = to_api.handle_async_request
-        #: For storage: no key, no header that names us.
-        self.keyless = _client(limits, transport, open_requests=2 * limits.open_uploads)
-        self.keyless.headers["Accept-Encoding"] = "identity"
         #: Where addresses may lead that the provider names; a `transport` leads nowhere.
         self.hosts = HostRule.beside(httpx.URL(self.base).raw_host.decode())
-        if transport is None:
-            check_connections(self.keyless, self.hosts)
+        #: For storage: no key, no header that names us.
+        self.keyless = _client(
+            limits, transport, open_requests=2 * limits.open_uploads, rule=self.hosts
+        )
+        self.keyless.headers["Accept-Encoding"] = "identity"
 
     async def aclose(self) -> None:
         """Close all connections; what is under way ends with an error."""
@@ -237,26 +243,28 @@ def _url(address: str) -> httpx.URL:
 
 
 def _client(
-    limits: Limits, transport: httpx.AsyncBaseTransport | None, *, open_requests: int
+    limits: Limits,
+    transport: httpx.AsyncBaseTransport | None,
+    *,
+    open_requests: int,
+    rule: HostRule | None = None,
 ) -> httpx.AsyncClient:
+    most = httpx.Limits(
+        max_connections=open_requests,
+        max_keepalive_connections=open_requests,
+        keepalive_expiry=limits.keepalive_seconds,
+    )
     return httpx.AsyncClient(
-        transport=transport,
-        verify=_trust(),
+        transport=transport
+        or AsyncProxiedTransport(
+            trusted(), most, prepare=None if rule is None else checked_by(rule)
+        ),
+        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # not used: the transport has its own
+        trust_env=False,
         http2=False,
         follow_redirects=False,
         timeout=_timeout(limits, limits.read_seconds),
-        limits=httpx.Limits(
-            max_connections=open_requests,
-            max_keepalive_connections=open_requests,
-            keepalive_expiry=limits.keepalive_seconds,
-        ),
     )
-
-
-@functools.cache
-def _trust() -> ssl.SSLContext:
-    """Whom to trust, read once: it takes longer than all else that making a client does."""
-    return httpx.create_ssl_context()
 
 
 def _timeout(limits: Limits, seconds: float) -> httpx.Timeout:

@@ -7,16 +7,18 @@ raised before a request is sent becomes `httpx.ConnectError`, `ConnectTimeout` o
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
 from aiohttp.connector import Connection
 from yarl import URL
 
+from tasks.proxies import proxies_of_environment
+from tasks.wavespeed.redaction import remember_secret
 from tasks.wavespeed.withholding import CHECK, Check, send
 
 #: The first that an error is an instance of names it. The first three are raised before anything is
@@ -36,10 +38,14 @@ _check: ContextVar[Check] = ContextVar("check", default=send)
 
 
 def is_proxied(base_url: str) -> bool:
-    """Whether the environment names a proxy for this address; httpx's own transport takes it."""
-    url = httpx.URL(base_url)
-    proxies = getproxies()
-    return not proxy_bypass(url.host) and (url.scheme in proxies or "all" in proxies)
+    """Whether the environment names a proxy for this address; httpx's own transport takes it.
+
+    Raises `SettingsError` if it names one that cannot be used.
+    """
+    proxy = proxies_of_environment().proxy_for(base_url)
+    if proxy is not None and proxy.auth is not None:
+        remember_secret(proxy.auth[1])
+    return proxy is not None
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
@@ -48,10 +54,12 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     Sends bodies that are in memory, once: a POST is never sent again. Takes no proxy.
     """
 
-    def __init__(self, *, most_connections: int, keepalive_seconds: float) -> None:
+    def __init__(
+        self, *, most_connections: int, keepalive_seconds: float, tls: ssl.SSLContext
+    ) -> None:
         self._most_connections = most_connections
         self._keepalive_seconds = keepalive_seconds
-        self._tls = httpx.create_ssl_context()
+        self._tls = tls
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

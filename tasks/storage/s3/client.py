@@ -22,9 +22,12 @@ from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import ClientError
 
+from catalog.errors import SettingsError
+from tasks.certificates import require_certificates
+from tasks.proxies import proxies_of_environment
 from tasks.storage.options import S3Options
 from tasks.storage.s3.bounded import bound
-from tasks.storage.s3.errors import EndpointInvalid
+from tasks.storage.s3.errors import EndpointInvalid, NotAsSet
 
 #: Passed to `generate_presigned_url` as if S3 knew it: a dict of further parameters of the query.
 #: S3 ignores those that begin with `x-`, writes them into its access log, and counts them when it
@@ -33,6 +36,9 @@ QUERY = "ReelcatQuery"
 
 #: Passed to `get_object` in the same way: a link that is followed instead of a request of our own.
 LINK = "ReelcatLink"
+
+#: Where boto3 finds whom to trust.
+_BUNDLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 
 #: How long before their end botocore renews credentials by itself.
 _BOTOCORE_RENEWS = timedelta(minutes=15)
@@ -108,12 +114,31 @@ class S3Clients:
                 endpoint_url=self._options.endpoint_url,
                 config=_config(self._options, style),
             )
+            client = self._as_proxies_say(client, region=region, style=style)
         except ValueError as error:
             raise EndpointInvalid from error
         bound(client)
         client.meta.events.register("provide-client-params.s3.GetObject", _take_query)
         client.meta.events.register("before-sign.s3.GetObject", _add_query)
         return client
+
+    def _as_proxies_say(self, client: Any, *, region: str | None, style: str) -> Any:
+        """Ask directly what the environment names for it; boto3 knows no ranges of addresses."""
+        endpoint = client.meta.endpoint_url
+        proxies = proxies_of_environment()
+        try:
+            proxies.proxy_for(endpoint)
+            if endpoint.startswith("https:"):
+                for variable in _BUNDLES:
+                    require_certificates(variable)
+        except SettingsError as error:
+            raise NotAsSet(str(error)) from None
+        if proxies.named_for(endpoint) is not None or not proxies.by_scheme:
+            return client
+        config = _config(self._options, style).merge(Config(proxies={}))
+        return self._session.client(
+            "s3", region_name=region, endpoint_url=self._options.endpoint_url, config=config
+        )
 
     def ca_bundle(self) -> str | None:
         """Return the file of certificates that the surroundings name; None if they do not."""

@@ -29,12 +29,16 @@ class EndpointInvalid(Exception):
     """The endpoint is no address; boto3 says so with a bare ValueError."""
 
 
+class NotAsSet(Exception):
+    """The environment names a proxy or certificates that cannot be used; its text says so."""
+
+
 #: What boto3 fails with where an answer is not what S3 answers.
 _NONSENSE = (ResponseParserError, ValueError, KeyError, OverflowError)
 
 #: What to catch around any call of boto3. RuntimeError: renewed credentials are expired again.
 S3_ERRORS = (
-    *(aws.BotoCoreError, aws.ClientError, TransportError, EndpointInvalid, RuntimeError),
+    *(aws.BotoCoreError, aws.ClientError, TransportError, EndpointInvalid, NotAsSet, RuntimeError),
     *_NONSENSE,
 )
 
@@ -75,6 +79,10 @@ _BY_KIND: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] 
     (aws.ProfileNotFound, "there is no such AWS profile; check AWS_PROFILE"),
     (aws.ParamValidationError, "this is no name for a bucket and a key; check it"),
     (aws.SSLError, "the S3 endpoint's certificate is not trusted; check AWS_CA_BUNDLE"),
+    (
+        (aws.ProxyConnectionError, aws.InvalidProxiesConfigError),
+        "the proxy on the way to S3 does not answer; check HTTPS_PROXY and NO_PROXY",
+    ),
     (
         _NO_ANSWER,
         "the S3 endpoint does not answer; check AWS_ENDPOINT_URL_S3 and the network",
@@ -120,7 +128,7 @@ def file_error(uri: str, error: Exception) -> StoreError:
     """Say why one object cannot be looked at, read or linked to."""
     if isinstance(error, aws.ClientError):
         kind = _kind_of_answer(error)
-    elif isinstance(error, (*_NO_ANSWER, EndpointInvalid)) or is_nonsense(error):
+    elif isinstance(error, (*_NO_ANSWER, EndpointInvalid, NotAsSet)) or is_nonsense(error):
         kind = StoreUnreachable
     elif isinstance(error, aws.ParamValidationError):
         kind = FileUnreadable
@@ -154,6 +162,8 @@ def reason_of(error: Exception) -> str:
         if code.startswith("KMS."):
             return _KEY_BUSY if "Throttling" in code else _KEY_GONE.format(code=code)
         return _BY_CODE.get(code, f"S3 answered {code} (HTTP {status_of(error)}); try again later")
+    if isinstance(error, NotAsSet):
+        return str(error).rstrip(".")
     for kinds, reason in _BY_KIND:
         if isinstance(error, kinds):
             return reason

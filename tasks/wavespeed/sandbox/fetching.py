@@ -21,6 +21,8 @@ from pathlib import Path
 
 import httpx
 
+from tasks.certificates import trusted
+from tasks.proxies import ProxiedTransport
 from tasks.storage.errors import StoreError
 from tasks.storage.uris import path_of
 from tasks.wavespeed.sandbox.addresses import claimed_seconds, identity
@@ -206,7 +208,8 @@ def download(url: str, target: Path, options: SandboxOptions) -> str:
     size = 0
     try:
         with (
-            httpx.stream(
+            httpx.Client(transport=ProxiedTransport(trusted()), trust_env=False) as client,
+            client.stream(
                 "GET", url, follow_redirects=True, timeout=_TIMEOUT, headers=_AS_IT_LIES
             ) as answer,
             target.open("wb") as file,

@@ -105,7 +105,9 @@ async def test_holds_of_a_dead_run_stay_while_the_list_cannot_be_read(world, pat
     with closing(sqlite3.connect(path)) as catalog:
         catalog.execute("UPDATE predictions SET status = 'held', provider_id = NULL")
         catalog.execute("UPDATE analyses SET status = 'pending' WHERE status = 'completed'")
-        catalog.execute("UPDATE runs SET finished_at = NULL, outcome = NULL, pid = 1, host = 'gone'")
+        catalog.execute(
+            "UPDATE runs SET finished_at = NULL, outcome = NULL, pid = 1, host = 'gone'"
+        )
         catalog.execute("UPDATE runs SET heartbeat_at = '2020-01-01 00:00:00.000000'")
         catalog.commit()
     await world.strike(always(Fault.LIST_429))

@@ -52,9 +52,12 @@ def test_what_the_environment_tells_libpq_changes_no_value(url, options, monkeyp
     "option", ["foo=bar", "connect_timeout=abc", "sslmode=nonsense", "service=nowhere"]
 )
 def test_an_option_that_makes_no_sense_is_one_sentence(url, option):
-    with closing(connect(f"{url}&{option}")) as catalog:
-        with pytest.raises(CatalogError, match="cannot be used"), catalog.read() as session:
-            session.execute(sa.text("SELECT 1"))
+    with (
+        closing(connect(f"{url}&{option}")) as catalog,
+        pytest.raises(CatalogError, match="cannot be used"),
+        catalog.read() as session,
+    ):
+        session.execute(sa.text("SELECT 1"))
 
 
 def test_a_role_that_may_not_write_is_noticed_without_writing(url):
