@@ -190,7 +190,7 @@ class _Claim:
         )
         picks = [Pick(analysis_id=one, quote_micros=10_000) for one in ids]
         held = holding.hold(
-            session, picks, purchase, now=now, new_token=lambda: next(self._tokens)
+            session, picks, purchase, now=now, unique=lambda: next(self._tokens)
         ).held
         holding.intend(session, [one.prediction_id for one in held], _ENDPOINT, _LIMITS, now=now)
 

@@ -27,6 +27,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from catalog.models import Analysis, Location, Video
 from catalog.sources import Scope, within_any
+from catalog.tokens import Identity
 from catalog.values import AnalysisStatus, Order, ProbeStatus, Task
 
 #: The only window so far: the video as it is. The provider looks at 120 seconds of it at most.
@@ -93,6 +94,61 @@ def _asks(wish: Wish, tasks: Sequence[Task]) -> ColumnElement[bool]:
         Analysis.task.in_(tasks),
         Analysis.instructions_hash == wish.instructions_hash,
         Analysis.window == wish.window,
+    )
+
+
+_IDENTITY = (
+    Analysis.id,
+    Video.content_id,
+    Analysis.model,
+    Analysis.task,
+    Analysis.instructions_hash,
+    Analysis.window,
+)
+
+
+def identities(session: Session, analysis_ids: Sequence[int]) -> dict[int, Identity]:
+    """Give what makes each of these analyses the one that it is."""
+    rows = session.execute(
+        select(*_IDENTITY)
+        .join(Video, Video.id == Analysis.video_id)
+        .where(Analysis.id.in_(analysis_ids))
+    )
+    return {row.id: _identity(row) for row in rows}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identified:
+    """An analysis with its identity, and what its price depends on."""
+
+    analysis_id: int
+    identity: Identity
+    duration_seconds: Decimal | None
+
+
+def stream_identified(session: Session, model: str) -> Iterator[Identified]:
+    """Stream every analysis by a model."""
+    rows = session.execute(
+        select(*_IDENTITY, Video.duration_seconds)
+        .join(Video, Video.id == Analysis.video_id)
+        .where(Analysis.model == model)
+        .execution_options(yield_per=2000)
+    )
+    for row in rows:
+        yield Identified(
+            analysis_id=row.id,
+            identity=_identity(row),
+            duration_seconds=row.duration_seconds,
+        )
+
+
+def _identity(row: Row[Any]) -> Identity:
+    return Identity(
+        content_id=row.content_id,
+        model=row.model,
+        task=row.task.value,
+        instructions_hash=row.instructions_hash,
+        window=row.window,
     )
 
 

@@ -53,6 +53,13 @@ class Standing:
             return None
         return max(0, self.limit_micros - self.committed_micros)
 
+    @property
+    def excess_micros(self) -> int:
+        """By how much more is committed than the limit allows; it was lowered meanwhile."""
+        if self.limit_micros is None:
+            return 0
+        return max(0, self.committed_micros - self.limit_micros)
+
 
 def free_in_all(standings: Iterable[Standing]) -> int | None:
     """Give what may still be held under every one of `standings`; None if none limits."""

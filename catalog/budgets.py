@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from catalog.budget import DAY, MONTH, Scopes, Standing
-from catalog.models import Budget
+from catalog.errors import CatalogReplaced
+from catalog.models import UNFINISHED, Budget, Prediction
+from catalog.values import PredictionStatus
 
 
 def open_run(session: Session, scope: str, limit_micros: int | None) -> None:
@@ -25,9 +27,14 @@ def lock(session: Session, scopes: Scopes) -> list[Standing]:
     """Lock the budgets in `scopes` until the transaction ends, and give how they stand.
 
     A day or a month that was not met before begins with its standing limit.
+
+    Raises:
+        CatalogReplaced: if the run's own is gone, and with it the limit.
     """
     standings = _locked(session, scopes)
     met = {standing.scope for standing in standings}
+    if scopes.run not in met:
+        raise CatalogReplaced
     begun = [pair for pair in ((scopes.day, DAY), (scopes.month, MONTH)) if pair[0] not in met]
     for scope, standing_scope in begun:
         _begin(session, scope, standing_scope)
@@ -76,6 +83,28 @@ def set_limit(session: Session, scopes: Sequence[str], limit_micros: int | None)
         row.limit_micros = limit_micros
     session.flush()
     return [_standing(session.get_one(Budget, scope)) for scope in scopes]
+
+
+def set_standing_limit(
+    session: Session, standing_scope: str, current: str, limit_micros: int | None
+) -> list[Standing]:
+    """Set the limit of every day or month to come, and of the `current` one; as `set_limit`.
+
+    A lower one also holds for what was held in an earlier day or month and is still to be sent.
+    """
+    column = Prediction.budget_day if standing_scope == DAY else Prediction.budget_month
+    if limit_micros is not None:
+        unsent = select(column).where(UNFINISHED, Prediction.status == PredictionStatus.HELD)
+        session.execute(
+            update(Budget)
+            .where(
+                Budget.scope.in_(unsent),
+                or_(Budget.limit_micros.is_(None), Budget.limit_micros > limit_micros),
+            )
+            .values(limit_micros=limit_micros)
+            .execution_options(synchronize_session=False)
+        )
+    return set_limit(session, [standing_scope, current], limit_micros)
 
 
 def standings(session: Session, scopes: Sequence[str]) -> list[Standing]:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from catalog import predictions
 from catalog.lifecycle import IN_FLIGHT
-from catalog.matching import Lost
+from catalog.matching import Known, Lost
 from catalog.models import UNFINISHED, UNSETTLED, Analysis, Prediction, Run, Video
 from catalog.values import PredictionStatus
 
@@ -189,16 +189,50 @@ def _unanswered(
     ]
 
 
-def known(session: Session, provider_ids: Sequence[str]) -> dict[str, str]:
-    """Give token by provider id of those ids that the catalog has."""
-    found: dict[str, str] = {}
+def known(session: Session, provider_ids: Sequence[str]) -> dict[str, Known]:
+    """Give by provider id those that the catalog has."""
+    found: dict[str, Known] = {}
     for start in range(0, len(provider_ids), _IDS_AT_ONCE):
         rows = session.execute(
-            select(Prediction.provider_id, Prediction.token).where(
+            select(Prediction.provider_id, Prediction.token, Prediction.submitted_at).where(
                 Prediction.provider_id.in_(provider_ids[start : start + _IDS_AT_ONCE])
             )
         )
-        found |= {row.provider_id: row.token for row in rows}
+        for row in rows:
+            found[row.provider_id] = Known(token=row.token, submitted_at=row.submitted_at)
+    return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sent:
+    """A prediction of this catalog, by the token that it was or would be sent with."""
+
+    prediction_id: int
+    analysis_id: int
+    status: PredictionStatus
+    owner_run_id: str
+
+
+def by_token(session: Session, tokens: Sequence[str]) -> dict[str, Sent]:
+    """Give by token the predictions that the catalog has."""
+    found: dict[str, Sent] = {}
+    for start in range(0, len(tokens), _IDS_AT_ONCE):
+        rows = session.execute(
+            select(
+                Prediction.token,
+                Prediction.id,
+                Prediction.analysis_id,
+                Prediction.status,
+                Prediction.owner_run_id,
+            ).where(Prediction.token.in_(tokens[start : start + _IDS_AT_ONCE]))
+        )
+        for row in rows:
+            found[row.token] = Sent(
+                prediction_id=row.id,
+                analysis_id=row.analysis_id,
+                status=row.status,
+                owner_run_id=row.owner_run_id,
+            )
     return found
 
 
@@ -226,6 +260,7 @@ class Unsettled:
     prediction_id: int
     provider_id: str
     status: PredictionStatus
+    quoted_micros: int
     ended_at: datetime
     #: Since when the bill shows nothing at all; None if it shows something, or was not asked.
     silent_since: datetime | None
@@ -238,6 +273,7 @@ def unsettled(session: Session, endpoint: str, *, after_id: int, limit: int) -> 
             Prediction.id,
             Prediction.provider_id,
             Prediction.status,
+            Prediction.quoted_micros,
             Prediction.completed_at,
             Prediction.bill_silent_since,
         )
@@ -255,6 +291,7 @@ def unsettled(session: Session, endpoint: str, *, after_id: int, limit: int) -> 
             prediction_id=row.id,
             provider_id=row.provider_id,
             status=row.status,
+            quoted_micros=row.quoted_micros,
             ended_at=row.completed_at,
             silent_since=row.bill_silent_since,
         )

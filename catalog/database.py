@@ -11,21 +11,31 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    NoResultFound,
+    NoSuchModuleError,
+    OperationalError,
+)
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from catalog.database_file import DatabaseFile
 from catalog.errors import (
     CatalogBusy,
     CatalogError,
     CatalogFull,
     CatalogNotOurs,
     CatalogReadOnly,
+    CatalogReplaced,
 )
 
 T = TypeVar("T")
@@ -45,8 +55,9 @@ _POSTGRESQL_WRITE_LOCK = f"""
 class Catalog:
     """An open catalog database. Safe to share between threads."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, file: DatabaseFile | None = None) -> None:
         self.engine = engine
+        self._file = file
         #: Its transactions hold the write lock from their beginning.
         self.writing = engine.execution_options(reelcat_write=True)
         #: The database's URL without its password.
@@ -67,13 +78,20 @@ class Catalog:
             yield session
 
     def write(self, change: Callable[[Session], T]) -> T:
-        """Apply `change` in one transaction and give back what it gave; all of it or nothing."""
+        """Apply `change` in one transaction and give back what it gave; all of it or nothing.
+
+        Raises:
+            CatalogReplaced: if it is no longer the catalog that was opened, or lacks what it had.
+        """
         with (
             plainly(self.shown_url),
             Session(self.writing, expire_on_commit=False) as session,
             session.begin(),
         ):
-            return change(session)
+            given = change(session)
+        if self._file is not None:
+            self._file.check()  # what was written to a file that is gone counts for nothing
+        return given
 
     def close(self) -> None:
         """Give every connection back."""
@@ -88,14 +106,41 @@ def connect(url: str) -> Catalog:
     """
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
-        engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
-        event.listen(engine, "do_connect", _make_private)
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    else:
-        engine = _postgresql_engine(parsed)
-        event.listen(engine, "begin", _begin_postgresql)
+        return _sqlite_catalog(parsed)
+    engine = _postgresql_engine(parsed)
+    event.listen(engine, "begin", _begin_postgresql)
+    event.listen(engine, "connect", _same_database(_without_password(parsed)))
     return Catalog(engine)
+
+
+def _sqlite_catalog(url: URL) -> Catalog:
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    path = url.database or ""
+    file = None if path.startswith("file:") else DatabaseFile(path, _without_password(url))
+    if file is not None:
+        event.listen(engine, "do_connect", lambda *_: file.check())
+    event.listen(engine, "do_connect", _make_private)
+    event.listen(engine, "connect", _prepare_sqlite)
+    if file is not None:
+        event.listen(engine, "connect", lambda *_: file.opened())
+    event.listen(engine, "begin", partial(_begin_sqlite, file=file))
+    return Catalog(engine, file)
+
+
+def _same_database(shown_url: str) -> Callable[[Any, ConnectionPoolEntry], None]:
+    """Look at each new connection whether it leads to the database that the first one led to."""
+    met: set[int] = set()
+
+    def check(dbapi_connection: Any, _: ConnectionPoolEntry) -> None:
+        cursor = dbapi_connection.cursor()
+        cursor.execute("SELECT oid::bigint FROM pg_database WHERE datname = current_database()")
+        met.add(cursor.fetchone()[0])
+        cursor.close()
+        dbapi_connection.rollback()
+        if len(met) > 1:
+            raise CatalogReplaced(shown_url)
+
+    return check
 
 
 def shown_url(url: str) -> str:
@@ -164,8 +209,14 @@ def _prepare_sqlite(dbapi_connection: Any, _: ConnectionPoolEntry) -> None:
     cursor.close()
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if _is_to_write(connection) else "BEGIN")
+def _begin_sqlite(connection: Connection, *, file: DatabaseFile | None) -> None:
+    if not _is_to_write(connection):
+        connection.exec_driver_sql("BEGIN")
+        return
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    if file is not None:
+        file.check()
+        file.check_beside(connection.info)
 
 
 def _begin_postgresql(connection: Connection) -> None:
@@ -182,8 +233,12 @@ def plainly(shown_url: str) -> Iterator[None]:
     """Turn what a database driver says into a sentence that says what to do."""
     try:
         yield
+    except NoResultFound as error:  # nothing is ever deleted, so a row that lacks was taken away
+        raise CatalogReplaced(shown_url) from error
     except (DBAPIError, sqlite3.Error) as error:
         said = error.orig if isinstance(error, DBAPIError) else error
+        if _lacks_what_it_had(error, said):
+            raise CatalogReplaced(shown_url) from error
         told = _sentence(str(said), shown_url)
         if told is None and isinstance(error, OperationalError | sqlite3.OperationalError):
             told = CatalogError(
@@ -195,9 +250,20 @@ def plainly(shown_url: str) -> Iterator[None]:
         raise told from error
 
 
+def _lacks_what_it_had(error: Exception, said: object) -> bool:
+    """Tell whether tables or rows are gone that were there; nothing of ours takes them away."""
+    words = str(said).lower()
+    if isinstance(error, IntegrityError):
+        return "foreign key" in words
+    return "no such table" in words or getattr(said, "sqlstate", None) in _NO_SUCH_TABLE
+
+
 def _first_line(error: object) -> str:
     return str(error).strip().split("\n", maxsplit=1)[0].rstrip(".")
 
+
+#: PostgreSQL's words for a table and for a schema that are not there.
+_NO_SUCH_TABLE = frozenset({"42P01", "3F000"})
 
 _FULL = "The disk that holds {url} is full; free some room, run again."
 _BUSY = "Another process has been writing to {url} for over a minute; try again."

@@ -9,9 +9,11 @@ ReelcatError
 │       ├── CatalogNotOurs
 │       ├── CatalogReadOnly
 │       ├── CatalogBusy
+│       ├── CatalogReplaced
 │       └── CatalogFull
 ├── AccountStopped          exit 3: key, permission or credit
 ├── IllegalMove             a state was asked to change against the lifecycle table: a bug
+├── ProviderIdTaken         one id of the provider's for two submissions; it stays with the first
 └── ProviderUnreadable      the provider answered something that makes no sense
 
 Each carries one sentence that ends in what to do. Those are printed without a traceback; anything
@@ -69,6 +71,18 @@ class CatalogBusy(CatalogError):
     """Another process has been writing for longer than anybody waits."""
 
 
+class CatalogReplaced(CatalogError):
+    """The catalog is no longer the one that was opened."""
+
+    def __init__(self, shown_url: str = "") -> None:
+        named = f"The catalog {shown_url}".strip()
+        super().__init__(
+            f"{named} was removed or replaced while it was in use, so nothing more is bought; put "
+            "back the one that was there, or restore a backup as docs/operations.md says, then run "
+            "again."
+        )
+
+
 class CatalogFull(CatalogError):
     """There is no room left on the disk that holds the catalog."""
 
@@ -77,6 +91,17 @@ class AccountStopped(ReelcatError):
     """The provider refuses this key, its permission or its credit."""
 
     exit_code = 3
+
+
+class ProviderIdTaken(ReelcatError):
+    """The provider answered a submission with the id of another prediction."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The provider answered it with the id of another prediction, so that nobody knows "
+            "under which id it runs; see the provider's own records, then give it up with "
+            "`reelcat reconcile --assume-lost`."
+        )
 
 
 class IllegalMove(ReelcatError):

@@ -22,6 +22,7 @@ from catalog import locations
 from catalog.models import Analysis, Prediction, Video
 from catalog.money import dollars
 from catalog.values import PredictionStatus
+from catalog.visible import UNSEEN
 
 #: Videos that are in memory at once.
 PAGE = 500
@@ -173,15 +174,15 @@ def _time(value: datetime | None) -> str | None:
     return None if value is None else value.isoformat()
 
 
-#: What some readers take for the end of a line, and some terminals for an order.
-_UNSEEN = re.compile("[\x7f-\x9f\u2028\u2029]")
-
-
 def write_jsonl(exported: Iterable[Mapping[str, Any]], out: TextIO) -> None:
-    """Write one JSON object a line, exactly as it is in the catalog."""
+    """Write one JSON object a line, exactly as it is in the catalog.
+
+    What some readers take for the end of a line, what some terminals take for an order, and what
+    cannot be seen is written as JSON's own escapes: whoever reads it gets the same text.
+    """
     for video in exported:
         line = json.dumps(video, ensure_ascii=False)
-        out.write(_UNSEEN.sub(lambda sign: f"\\u{ord(sign[0]):04x}", line) + "\n")
+        out.write(UNSEEN.sub(lambda sign: json.dumps(sign[0])[1:-1], line) + "\n")
 
 
 COLUMNS = (
@@ -213,8 +214,10 @@ def write_csv(exported: Iterable[Mapping[str, Any]], out: TextIO) -> None:
     """Write a table: one row an analysis, and one row for a video that has none.
 
     Several URIs stand in one cell, one a line. Titles, names and answers come from strangers, and a
-    spreadsheet takes a cell that begins with `= + - @` for a formula: such a cell gets an
-    apostrophe in front, and control characters are left out. JSON Lines keeps everything as it is.
+    spreadsheet takes a cell that begins with `= + - @` for a formula. Where cells begin is its own
+    choice: in some countries a semicolon separates them, and some readers take quotes for nothing.
+    So a text gets an apostrophe wherever such a sign comes first, or first behind a separator, and
+    control characters are left out. Numbers of our own stay numbers. JSON Lines keeps everything.
     """
     writer = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
@@ -226,12 +229,20 @@ def write_csv(exported: Iterable[Mapping[str, Any]], out: TextIO) -> None:
             writer.writerow({name: _cell(value) for name, value in row.items()})
 
 
-_FORMULA = re.compile(r"\s*[=+\-@]")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+#: Where a cell may begin, if only signs that are passed over come before the sign of a formula.
+#: The wide ones are those of East Asian keyboards.
+_FORMULA = re.compile(
+    r"(^|[,;|\t\n\u2028\u2029])"
+    r"(?=(?:[\"\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]|[^\S\t\n\u2028\u2029])*"
+    r"[=+\-@\uff1d\uff0b\uff0d\uff20])"
+)
 
 
 def _cell(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     shown = _CONTROL.sub("", value)
-    return f"'{shown}" if _FORMULA.match(shown) else shown
+    defused = _FORMULA.sub(r"\1'", shown)
+    # Some readers pass over a tab, and some take one for a sign.
+    return f"'{defused}" if defused.startswith("\t") else defused

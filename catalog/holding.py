@@ -5,7 +5,7 @@ Both are called inside a transaction, which is what keeps a budget's limit and t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,11 +13,13 @@ from typing import Any
 from sqlalchemy import exists, insert, literal, select, update
 from sqlalchemy.orm import Session
 
-from catalog import account, budgets
+from catalog import account, analyses, budgets, ledger, predictions
 from catalog.account import Limits
 from catalog.budget import Scopes, allocate, free_in_all
+from catalog.errors import CatalogReplaced
 from catalog.lifecycle import ENDED, LIVE
-from catalog.models import Analysis, LedgerEntry, Prediction
+from catalog.models import UNFINISHED, Analysis, LedgerEntry, Prediction
+from catalog.tokens import identity_digest, new_token
 from catalog.values import AnalysisStatus, LedgerKind, PredictionStatus
 
 _predictions: Any = Prediction.__table__
@@ -71,16 +73,19 @@ def hold(
     purchase: Purchase,
     *,
     now: datetime,
-    new_token: Callable[[], str],
+    unique: Callable[[], str],
 ) -> HoldResult:
-    """Set money aside for as many picks as every budget allows, in order."""
+    """Set money aside for as many picks as every budget allows, in order.
+
+    `unique` gives at each call what makes a token the only one of its kind.
+    """
     free = _startable(session, [pick.analysis_id for pick in picks])
     startable = [pick for pick in picks if pick.analysis_id in free]
     standings = budgets.lock(session, purchase.scopes)
     allocation = allocate([pick.quote_micros for pick in startable], free_in_all(standings))
     taken = [startable[position] for position in allocation.taken]
     return HoldResult(
-        held=tuple(_insert(session, taken, purchase, now, new_token)),
+        held=tuple(_insert(session, taken, purchase, now, unique)),
         over_budget=tuple(startable[position] for position in allocation.left),
         taken=tuple(pick for pick in picks if pick.analysis_id not in free),
     )
@@ -113,11 +118,12 @@ def _insert(
     picks: Sequence[Pick],
     purchase: Purchase,
     now: datetime,
-    new_token: Callable[[], str],
+    unique: Callable[[], str],
 ) -> list[Held]:
     if not picks:
         return []
-    tokens = [new_token() for _ in picks]
+    identities = analyses.identities(session, [pick.analysis_id for pick in picks])
+    tokens = [new_token(identity_digest(identities[pick.analysis_id]), unique()) for pick in picks]
     inserted = session.execute(
         insert(_predictions).returning(_predictions.c.token, _predictions.c.id),
         [
@@ -170,7 +176,7 @@ class Intents:
     """Which predictions may be sent now, and which never again."""
 
     granted: frozenset[int]
-    #: Not held any more: another process released them.
+    #: Not held any more: another process released them, or a lowered limit does not cover them.
     gone: frozenset[int]
 
 
@@ -180,19 +186,35 @@ def intend(
     endpoint: str,
     limits: Limits,
     *,
+    last: int | None = None,
     now: datetime,
 ) -> Intents:
     """Make the intent to submit durable, for as many as the account's limits allow now.
 
-    Only what is granted may be sent, once, after the transaction has been committed.
+    Only what is granted may be sent, once, after the transaction has been committed. The budgets
+    are looked at again: what a lowered limit does not cover is released. `last` is one that was
+    granted before.
+
+    Raises:
+        CatalogReplaced: if the catalog knows nothing of these, or has gone back to before `last`.
     """
-    held = set(
-        session.scalars(
-            select(Prediction.id)
-            .where(Prediction.id.in_(prediction_ids), Prediction.status == PredictionStatus.HELD)
-            .with_for_update()
+    known = set(prediction_ids) | ({last} - {None})
+    rows = session.execute(
+        select(
+            Prediction.id,
+            Prediction.status,
+            Prediction.run_id,
+            Prediction.budget_day,
+            Prediction.budget_month,
         )
-    )
+        .where(Prediction.id.in_(known))
+        .with_for_update()
+    ).all()
+    unsent = [row for row in rows if row.status is PredictionStatus.HELD]
+    if len(rows) < len(known) or any(row.id == last for row in unsent):
+        raise CatalogReplaced
+    scopes = {scope for row in unsent for scope in ledger.scopes_of(row)}
+    held = {row.id for row in unsent} - _release_excess(session, scopes, now=now)
     waiting = [prediction_id for prediction_id in prediction_ids if prediction_id in held]
     granted = waiting[: account.take_starts(session, endpoint, len(waiting), limits, now=now)]
     if granted:
@@ -203,3 +225,31 @@ def intend(
             .execution_options(synchronize_session=False)
         )
     return Intents(granted=frozenset(granted), gone=frozenset(prediction_ids) - held)
+
+
+def _release_excess(session: Session, scopes: Collection[str], *, now: datetime) -> set[int]:
+    """Release holds under these budgets until what is committed is within each limit again.
+
+    It never is more unless a limit was lowered. The latest holds go first, whoever has them; what
+    may have been sent stays. Gives what was released.
+    """
+    standings = budgets.standings(session, sorted(scopes))
+    excess = {one.scope: one.excess_micros for one in standings if one.excess_micros}
+    released: set[int] = set()
+    if not excess:
+        return released
+    unsent = session.scalars(
+        select(Prediction)
+        .where(UNFINISHED, Prediction.status == PredictionStatus.HELD, Prediction.quoted_micros > 0)
+        .order_by(Prediction.id.desc())
+    ).all()
+    for prediction in unsent:
+        over = [scope for scope in ledger.scopes_of(prediction) if excess.get(scope, 0) > 0]
+        if over:
+            reason = "A limit was lowered before it was sent."
+            predictions.drop(session, prediction.id, reason=reason, retry=True, now=now)
+            released.add(prediction.id)
+            for scope in ledger.scopes_of(prediction):
+                excess[scope] = excess.get(scope, 0) - prediction.quoted_micros
+    session.flush()
+    return released

@@ -7,8 +7,9 @@ of a scope is what the scope has committed.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from catalog import budgets
@@ -19,8 +20,8 @@ from catalog.totals import Totals
 from catalog.values import LedgerKind
 
 
-def scopes_of(prediction: Prediction) -> tuple[str, str, str]:
-    """Give the budgets that a prediction counts under."""
+def scopes_of(prediction: Prediction | Row[Any]) -> tuple[str, str, str]:
+    """Give the budgets that a prediction counts under; a row of those columns will do."""
     return (f"run:{prediction.run_id}", prediction.budget_day, prediction.budget_month)
 
 

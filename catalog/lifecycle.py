@@ -10,14 +10,16 @@ from catalog.errors import IllegalMove
 from catalog.values import PredictionStatus as Status
 
 MOVES: dict[Status, frozenset[Status]] = {
-    Status.HELD: frozenset({Status.SUBMITTING, Status.RELEASED}),
+    # Running: a restored catalog holds what was sent after its backup.
+    Status.HELD: frozenset({Status.SUBMITTING, Status.RUNNING, Status.RELEASED}),
     Status.SUBMITTING: frozenset({Status.RUNNING, Status.UNCERTAIN, Status.RELEASED}),
     Status.UNCERTAIN: frozenset({Status.RUNNING, Status.RELEASED}),
     Status.RUNNING: frozenset({Status.COMPLETED, Status.FAILED, Status.EXPIRED}),
     Status.COMPLETED: frozenset(),
     Status.FAILED: frozenset(),
     Status.EXPIRED: frozenset(),
-    Status.RELEASED: frozenset(),
+    # Who was taken for dead may have sent it, and the provider may have taken it after all.
+    Status.RELEASED: frozenset({Status.UNCERTAIN, Status.RUNNING}),
 }
 
 #: A second prediction for the same analysis would pay twice while one is in these.

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, false, func, not_, or_, select, true, update
 from sqlalchemy.orm import Session
 
-from catalog.models import Location, Run, Video
-from catalog.sources import Scope, within_any
-from catalog.values import Listing, ProbeStatus
+from catalog.models import Location, Run, Source, Video
+from catalog.sources import Scope, roots_in, within_any
+from catalog.values import Listing, ProbeStatus, SourceKind
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +24,15 @@ class Unlooked:
     listing: Listing
     #: Another living run has claimed it.
     claimed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Copy:
+    """A present location of a video, to send the video from."""
+
+    listing: Listing
+    #: What its bytes were seen to be.
+    content_id: str
 
 
 def unlooked(
@@ -44,7 +53,11 @@ def unlooked(
         .order_by(Location.uri)
         .limit(limit)
     )
-    return [Unlooked(id=row.id, listing=listing_of(row), claimed=claimed) for row, claimed in rows]
+    root_of = roots_in(scopes)
+    return [
+        Unlooked(id=row.id, listing=listing_of(row, root_of(row.uri)), claimed=claimed)
+        for row, claimed in rows
+    ]
 
 
 def claim(session: Session, location_ids: Sequence[int], *, run_id: str) -> set[int]:
@@ -106,8 +119,8 @@ def as_listed(session: Session, several: Sequence[Unlooked]) -> set[int]:
     }
 
 
-def listing_of(row: Location) -> Listing:
-    """Give a location as the listing that it was recorded from."""
+def listing_of(row: Location, root: str | None) -> Listing:
+    """Give a location as the listing that it was recorded from, below `root`."""
     return Listing(
         uri=row.uri,
         name=row.name,
@@ -116,26 +129,44 @@ def listing_of(row: Location) -> Listing:
         etag=row.etag,
         version=row.version,
         storage_class=row.storage_class,
+        root=root,
     )
 
 
-def places_to_read(session: Session, prefer: Mapping[int, str | None]) -> Mapping[int, Listing]:
+def places_to_read(session: Session, prefer: Mapping[int, str | None]) -> Mapping[int, Copy]:
     """Give a present location of each video to send it from, where it has one.
 
     `prefer` gives for each video the URI that is taken if it lies there, None for the first.
     """
-    found: dict[int, Location] = {}
-    rows = session.scalars(
-        select(Location)
+    found: dict[int, Copy] = {}
+    rows = session.execute(
+        select(Location, Video.content_id, Source.kind, Source.uri)
+        .join(Video, Video.id == Location.video_id)
+        .join(Source, Source.id == Location.source_id)
         .where(Location.video_id.in_(prefer), Location.missing_since.is_(None))
         .order_by(Location.uri)
     )
-    for row in rows:
+    for row, content_id, kind, source_uri in rows:
         if row.video_id is not None and (
             row.video_id not in found or row.uri == prefer[row.video_id]
         ):
-            found[row.video_id] = row
-    return {video_id: listing_of(row) for video_id, row in found.items()}
+            root = source_uri if kind is SourceKind.FOLDER else None
+            found[row.video_id] = Copy(listing=listing_of(row, root), content_id=content_id)
+    return found
+
+
+def look_again(session: Session, listing: Listing) -> None:
+    """Have a location looked at anew: it does not hold what was seen there, though unchanged."""
+    session.execute(
+        update(Location)
+        .where(
+            Location.uri == listing.uri,
+            Location.size == listing.size,
+            Location.mtime_ns == listing.mtime_ns,
+        )
+        .values(probe_status=None, problem=None, video_id=None, claimed_by=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def record_problem(

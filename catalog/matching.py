@@ -13,8 +13,11 @@ from datetime import datetime, timedelta
 from catalog.tokens import token_of
 from catalog.values import ListedPrediction
 
-#: How far the provider's clock may differ from ours.
+#: How far the bounds of a submission may be off where the provider has not told its time.
 _SKEW = timedelta(minutes=5)
+
+#: An older intent is not sent: a process that slept for so long may have been taken for dead.
+INTENT_LASTS = timedelta(seconds=60)
 
 #: The provider lists the last 7 days; a little less, so that nothing is missed at the edge.
 LIST_KEEPS = timedelta(days=6, hours=23)
@@ -22,13 +25,13 @@ LIST_KEEPS = timedelta(days=6, hours=23)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lost:
-    """A submission whose answer never came."""
+    """A submission whose answer never came. Times are the provider's."""
 
     prediction_id: int
     token: str
-    #: When the intent became durable: it was not sent before.
+    #: When the intent became durable, or earlier: it was not sent before.
     submitted_at: datetime
-    #: When its outcome became unknown: it was not sent after.
+    #: When its outcome became unknown, or later: it was not sent after.
     lost_at: datetime
 
 
@@ -59,12 +62,21 @@ Verdict = Adopt | NeverAccepted | StillUncertain
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """A listed prediction that the catalog has."""
+
+    token: str
+    #: When its intent became durable, or earlier, in the provider's time; None if nobody knows.
+    submitted_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Evidence:
     """What the provider's list says, and what is known about it."""
 
     listed: Sequence[ListedPrediction]
-    #: Token by provider id of the listed predictions that the catalog has, seen after the list.
-    known: Mapping[str, str]
+    #: By provider id, the listed predictions that the catalog has, seen after the list.
+    known: Mapping[str, Known]
     #: Every submission without an answer, seen after the list; those being sent included.
     unanswered: Sequence[Lost]
     #: Whether the list was read to its end over the whole time in question.
@@ -82,9 +94,10 @@ def judge(
     """Decide about each lost submission.
 
     1. A row whose input URL carries the token is it.
-    2. If no row could be it once `settle_delay` has passed since its answer was lost, it never
-       arrived. That a list shows within this time whatever was accepted is the one assumption; a
-       list that is seen to be later than that, because it lacks what we know of, proves nothing.
+    2. If no row could be it, and the same list has a witness, it never arrived. A witness is a
+       prediction of ours that was sent after the lost one could have been: a list with the wrong
+       filter, of another workspace or with a lag lacks the witness, too. That whatever was accepted
+       appears within `settle_delay` of what was accepted later is the one assumption.
     3. A single row that could be it, and could be no other submission, is it if the account is
        ours alone.
     """
@@ -116,7 +129,7 @@ def _strays(evidence: Evidence) -> list[ListedPrediction]:
     the list is seen to keep our tokens, every one of them; a provider may rewrite what it was sent.
     """
     ours = [
-        token_of(row.video_url) == evidence.known[row.provider_id]
+        token_of(row.video_url) == evidence.known[row.provider_id].token
         for row in evidence.listed
         if row.video_url is not None and row.provider_id in evidence.known
     ]
@@ -142,6 +155,12 @@ def _without_token(
     if unready is not None:
         return _wait(submission, unready)
     candidates = [row for row in strays if _could_be(row, submission)]
+    if not candidates and not _has_witness(submission, evidence):
+        return _wait(
+            submission,
+            "the provider's list shows nothing of ours that was accepted later; the next accepted "
+            "prediction settles it",
+        )
     if not candidates:
         return NeverAccepted(prediction_id=submission.prediction_id)
     if not evidence.exclusive:
@@ -167,6 +186,21 @@ def _not_ready(
     if any(at <= max(submission.lost_at, now - settle_delay) for at in evidence.missing):
         return "the provider's list lags: it lacks others that were certainly accepted"
     return None
+
+
+def _has_witness(submission: Lost, evidence: Evidence) -> bool:
+    """Whether the list shows one of ours that was sent after the submission could have been.
+
+    Both by our own order and by the provider's, so that neither clock alone decides.
+    """
+    return any(
+        (known := evidence.known.get(row.provider_id)) is not None
+        and known.submitted_at is not None
+        and known.submitted_at > submission.lost_at
+        and row.created_at is not None
+        and row.created_at > submission.lost_at
+        for row in evidence.listed
+    )
 
 
 def _could_be(row: ListedPrediction, submission: Lost) -> bool:

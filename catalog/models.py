@@ -46,7 +46,8 @@ _UNFINISHED = (
     "status = 'held' OR status = 'submitting' OR status = 'uncertain' OR status = 'running'"
 )
 #: `catalog.lifecycle.LIVE` as SQL, for the index that makes a second live prediction impossible.
-_LIVE = text(f"{_UNFINISHED} OR status = 'completed'")
+#: What was bought besides, and is only counted, does not stand in its way.
+_LIVE = text(f"NOT surplus AND ({_UNFINISHED} OR status = 'completed')")
 _UNSETTLED = text(
     "settled_at IS NULL AND (status = 'completed' OR status = 'failed' OR status = 'expired')"
 )
@@ -105,7 +106,7 @@ class Location(Base):
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     uri: Mapped[str] = mapped_column(Uri, unique=True)
-    #: The source that listed it first.
+    #: The source that first listed it as it is now.
     source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"))
     #: Path below that source, for people and globs.
     name: Mapped[str] = mapped_column(Text)
@@ -230,6 +231,9 @@ class Prediction(Base):
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
+    #: The provider took it although another one of the same analysis is alive: it is collected and
+    #: counted, and its answer is kept only where the other one gave none.
+    surplus: Mapped[bool] = mapped_column(default=False)
     #: Rides in the video URL that is sent, so that a lost answer can be matched.
     token: Mapped[str] = mapped_column(String(64), unique=True)
     analysis_id: Mapped[int] = mapped_column(ForeignKey("analyses.id"))
@@ -291,6 +295,26 @@ class LedgerEntry(Base):
     price_list: Mapped[str] = mapped_column(String(64))
 
 
+class UnclearBillLine(Base):
+    """A line of the bill that cannot be counted; it stops paid runs until a person took note."""
+
+    __tablename__ = "unclear_bill_lines"
+    __table_args__ = (
+        Index("uq_unclear_bill_lines_line", "endpoint", "line", "provider_id", unique=True),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    endpoint: Mapped[str] = mapped_column(String(255))
+    #: The line's id at the provider.
+    line: Mapped[str] = mapped_column(String(128))
+    #: The prediction that it names; empty if it names none.
+    provider_id: Mapped[str] = mapped_column(String(128))
+    reason: Mapped[str] = mapped_column(Text)
+    found_at: Mapped[datetime]
+    #: When a person took note of it.
+    seen_at: Mapped[datetime | None]
+
+
 class Budget(Base):
     """A limit over a scope, and what is committed under it.
 
@@ -345,6 +369,22 @@ class AccountStart(Base):
     #: Milliseconds since the epoch.
     at_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     starts: Mapped[int]
+
+
+class UnclaimedPrediction(Base):
+    """A prediction at the provider that carries a token like ours, and that no row here is for.
+
+    Another catalog bought it: one that uses the account, too, or this one after its backup.
+    """
+
+    __tablename__ = "unclaimed_predictions"
+
+    endpoint: Mapped[str] = mapped_column(String(255), primary_key=True)
+    provider_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    #: Which analysis it is of (`catalog.tokens.identity_digest`).
+    digest: Mapped[str] = mapped_column(String(32))
+    #: When the provider says that it began; the provider forgets it after seven days.
+    created_at: Mapped[datetime]
 
 
 class SearchDocument(Base):

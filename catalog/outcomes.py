@@ -12,10 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from catalog import searchable
-from catalog.lifecycle import is_to_make
+from catalog import ledger, searchable
+from catalog.errors import CatalogReplaced, ProviderIdTaken
+from catalog.lifecycle import LIVE, is_to_make
 from catalog.models import Analysis, LedgerEntry, Prediction
 from catalog.values import AnalysisStatus, Completed, LedgerKind, PredictionStatus
 
@@ -46,26 +48,63 @@ class Completion:
 def accept(session: Session, items: Sequence[Acceptance]) -> list[bool]:
     """Write down that these run, whoever learned of it.
 
+    One that was released meanwhile is held again, whatever the budgets say: it will be billed.
+
     Raises:
         IllegalMove: if the lifecycle does not know one of the moves; nothing is to be kept then.
+        ProviderIdTaken: if one of the ids is another prediction's; nothing is to be kept then.
     """
     rows = _lock(session, [item.prediction_id for item in items])
     moves, made = _moves(rows, [item.prediction_id for item in items], PredictionStatus.RUNNING)
     if moves:
         moved = [items[position] for position in moves]
-        session.execute(
-            _ACCEPT,
-            [
-                {
-                    "of": item.prediction_id,
-                    "provider_id": item.provider_id,
-                    "expires_at": (rows[item.prediction_id].submitted_at or item.now) + KEPT_FOR,
-                }
-                for item in moved
-            ],
-        )
-        session.execute(_RUN, [{"of": rows[item.prediction_id].analysis_id} for item in moved])
+        surplus = {
+            item.prediction_id
+            for item in moved
+            if rows[item.prediction_id].status is PredictionStatus.RELEASED
+            and hold_again(session, item.prediction_id, now=item.now)
+        }
+        values = [
+            {
+                "of": item.prediction_id,
+                "provider_id": item.provider_id,
+                "expires_at": (rows[item.prediction_id].submitted_at or item.now) + KEPT_FOR,
+            }
+            for item in moved
+        ]
+        try:
+            session.execute(_ACCEPT, values)
+        except IntegrityError as error:
+            if "provider_id" not in str(error.orig):
+                raise
+            raise ProviderIdTaken from error
+        asked = [item.prediction_id for item in moved if item.prediction_id not in surplus]
+        if asked:
+            session.execute(_RUN, [{"of": rows[one].analysis_id} for one in asked])
     return made
+
+
+def hold_again(session: Session, prediction_id: int, *, now: datetime) -> bool:
+    """Set the money of a released prediction aside again, which may have been sent after all.
+
+    Gives whether it is surplus: another prediction of the same analysis is alive.
+    """
+    prediction = session.get_one(Prediction, prediction_id, populate_existing=True)
+    ledger.book(session, prediction, LedgerKind.HOLD, prediction.quoted_micros, now=now)
+    prediction.surplus = has_live(session, prediction.analysis_id, besides=prediction_id)
+    session.flush()
+    return prediction.surplus
+
+
+def has_live(session: Session, analysis_id: int, *, besides: int | None = None) -> bool:
+    """Whether a prediction of an analysis is alive, other than one of that id and surplus ones."""
+    others = select(Prediction.id).where(
+        Prediction.analysis_id == analysis_id,
+        Prediction.status.in_(LIVE),
+        Prediction.surplus.is_(False),
+        Prediction.id != (besides or 0),
+    )
+    return session.execute(others.limit(1)).first() is not None
 
 
 def complete(session: Session, items: Sequence[Completion]) -> list[bool]:
@@ -79,7 +118,13 @@ def complete(session: Session, items: Sequence[Completion]) -> list[bool]:
     if moves:
         moved = [(items[position], rows[items[position].prediction_id]) for position in moves]
         session.execute(_COMPLETE, [_ended(item, row) for item, row in moved])
-        session.execute(_ANSWER, [_answered(item, row) for item, row in moved])
+        answered = [
+            _answered(item, row)
+            for item, row in moved
+            if not (row.surplus and row.analysis_status is AnalysisStatus.COMPLETED)
+        ]
+        if answered:
+            session.execute(_ANSWER, answered)
         # What is released is charged: what is committed under the budgets stays what it was.
         session.execute(
             insert(LedgerEntry.__table__),  # type: ignore[arg-type]  # a declared table is a Table
@@ -93,7 +138,10 @@ def _lock(session: Session, prediction_ids: Collection[int]) -> dict[int, Row[An
     """Give predictions as they are now, for this transaction alone."""
     session.flush()
     found = session.connection().execute(_LOCK, {"of": list(prediction_ids)})
-    return {row.id: row for row in found}
+    rows = {row.id: row for row in found}
+    if not rows.keys() >= set(prediction_ids):
+        raise CatalogReplaced  # predictions are never deleted
+    return rows
 
 
 def _moves(
@@ -156,7 +204,9 @@ _LOCK = (
         _predictions.c.submitted_at,
         _predictions.c.quoted_micros,
         _predictions.c.price_list,
+        _predictions.c.surplus,
         _analyses.c.video_id,
+        _analyses.c.status.label("analysis_status"),
     )
     .join(_analyses, _analyses.c.id == _predictions.c.analysis_id)
     .where(_predictions.c.id.in_(bindparam("of", expanding=True)))

@@ -8,12 +8,17 @@ says so by giving False.
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from catalog import ledger, outcomes, settlements
+from catalog import budgets, ledger, outcomes, settlements
+from catalog.budget import Scopes
+from catalog.errors import ProviderIdTaken
 from catalog.lifecycle import is_to_make
+from catalog.matching import INTENT_LASTS
 from catalog.models import Analysis, Prediction
 from catalog.outcomes import Acceptance, Completion
 from catalog.settlements import Billed
@@ -22,13 +27,21 @@ from catalog.values import (
     AnalysisStatus,
     Completed,
     Failed,
+    LedgerKind,
     PredictionStatus,
     RefusalKind,
     Refused,
 )
 
+#: A prediction in one of these, that is found at the provider, was sent after all.
+ADOPTABLE = frozenset(
+    {PredictionStatus.UNCERTAIN, PredictionStatus.RELEASED, PredictionStatus.HELD}
+)
+
 #: Why a person's decision released a prediction; unlike any other, it may have been accepted.
 GIVEN_UP = "Assumed lost by a person's decision."
+#: Why a prediction is uncertain that was accepted: no list can show that it never arrived.
+ID_TAKEN = str(ProviderIdTaken())
 
 
 def _take(
@@ -117,8 +130,10 @@ def refuse(session: Session, prediction_id: int, refusal: Refused, *, now: datet
 def deny(session: Session, prediction_id: int, *, now: datetime) -> bool:
     """An uncertain submission was never accepted: the money is free, the analysis wanted again.
 
-    False if it is not uncertain any more.
+    False if it is not uncertain any more, or was accepted under another's id.
     """
+    if _lock(session, prediction_id).error == ID_TAKEN:
+        return False
     return _release(
         session,
         prediction_id,
@@ -152,34 +167,110 @@ def accept(session: Session, prediction_id: int, provider_id: str, *, now: datet
 def adopt(
     session: Session, prediction_id: int, provider_id: str, *, run_id: str, now: datetime
 ) -> bool:
-    """An uncertain submission was accepted after all: it runs, and `run_id` looks after it.
+    """A submission was accepted after all: it runs, and `run_id` looks after it.
 
-    False if it is not uncertain any more.
+    It is uncertain, or it was released, or it is held in a catalog that was restored. False if it
+    is none of these any more, or the id is another prediction's.
     """
     prediction = _lock(session, prediction_id)
-    if prediction.status is not PredictionStatus.UNCERTAIN:
+    if prediction.status not in ADOPTABLE:
+        return False
+    if session.scalar(select(Prediction.id).where(Prediction.provider_id == provider_id)):
         return False
     prediction.owner_run_id = run_id
+    prediction.submitted_at = prediction.submitted_at or now
     return accept(session, prediction_id, provider_id, now=now)
 
 
-def lose(session: Session, prediction_id: int, *, reason: str, now: datetime) -> bool:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """A prediction at the provider that this catalog did not send, or does not remember."""
+
+    analysis_id: int
+    provider_id: str
+    endpoint: str
+    #: When the provider says that it began.
+    created_at: datetime
+    quote_micros: int
+    price_list: str
+    token: str
+    #: Where its money counts: the day and the month in which it began.
+    scopes: Scopes
+    #: The run that its money counts under, and the one that looks after it.
+    run_id: str
+    owner_run_id: str
+
+
+def claim(session: Session, found: Claim, *, now: datetime) -> int | None:
+    """Adopt what another catalog bought, with its money, whatever the budgets say.
+
+    It is surplus where the analysis has a live prediction already. None if the catalog has it.
+    """
+    known = select(Prediction.id).where(Prediction.provider_id == found.provider_id)
+    if session.execute(known).first() is not None:
+        return None
+    analysis = session.get_one(
+        Analysis, found.analysis_id, with_for_update=True, populate_existing=True
+    )
+    budgets.lock(session, found.scopes)
+    prediction = Prediction(
+        token=found.token,
+        analysis_id=found.analysis_id,
+        run_id=found.run_id,
+        owner_run_id=found.owner_run_id,
+        endpoint=found.endpoint,
+        provider_id=found.provider_id,
+        status=PredictionStatus.RUNNING,
+        surplus=outcomes.has_live(session, found.analysis_id),
+        quoted_micros=found.quote_micros,
+        price_list=found.price_list,
+        budget_day=found.scopes.day,
+        budget_month=found.scopes.month,
+        held_at=now,
+        submitted_at=found.created_at,
+        expires_at=found.created_at + outcomes.KEPT_FOR,
+    )
+    session.add(prediction)
+    session.flush()
+    ledger.book(session, prediction, LedgerKind.HOLD, found.quote_micros, now=now)
+    if not prediction.surplus:
+        analysis.status = AnalysisStatus.PENDING
+        analysis.error = None
+        analysis.attempts += 1
+    return prediction.id
+
+
+def lose(
+    session: Session,
+    prediction_id: int,
+    *,
+    reason: str,
+    now: datetime,
+    sender_died: bool = False,
+) -> bool:
     """The answer to the POST never came: the money stays held until reconcile knows more.
 
-    False if somebody has learned of it otherwise.
+    One that was released meanwhile is held again. Where the sender is taken for dead, it may only
+    be asleep, and send as long as the intent lasts. False if somebody has learned of it otherwise.
     """
+    before = _lock(session, prediction_id)
+    if before.status is PredictionStatus.RELEASED:
+        outcomes.hold_again(session, prediction_id, now=now)
     moved = _take(
         session,
         prediction_id,
         PredictionStatus.UNCERTAIN,
-        only_from=(PredictionStatus.SUBMITTING,),
+        only_from=(PredictionStatus.SUBMITTING, PredictionStatus.RELEASED),
     )
     if moved is None:
         return False
     prediction, analysis = moved
     prediction.error = reason
-    prediction.uncertain_at = now
-    analysis.status = AnalysisStatus.UNCERTAIN
+    # It was not sent later than that, nor later than an intent may be sent.
+    intended = (prediction.submitted_at or now) + (INTENT_LASTS if sender_died else timedelta(0))
+    prediction.uncertain_at = max(now, intended)
+    if not prediction.surplus:
+        analysis.status = AnalysisStatus.UNCERTAIN
     return True
 
 
@@ -225,8 +316,9 @@ def _end(
     prediction.error = failure.reason
     prediction.error_code = failure.code
     prediction.retryable = failure.retryable
-    analysis.status = AnalysisStatus.FAILED
-    analysis.error = failure.reason
+    if not prediction.surplus and analysis.status is not AnalysisStatus.COMPLETED:
+        analysis.status = AnalysisStatus.FAILED
+        analysis.error = failure.reason
     if prediction.quoted_micros == 0:
         nothing = Settlement(deducted=0, refunded=0)
         settlements.book(session, prediction, analysis, nothing, now=now)

@@ -11,7 +11,15 @@ from zoneinfo import ZoneInfo
 from catalog.budget import DAY, MONTH, Standing, scopes_at
 from catalog.money import dollars
 from catalog.snapshot import Row, Snapshot, moment
-from catalog.totals import Comparison, Totals, compare_by, tallies, totals_of
+from catalog.totals import (
+    Comparison,
+    ShownLine,
+    Totals,
+    compare_by,
+    shown_lines,
+    tallies,
+    totals_of,
+)
 from catalog.values import (
     AnalysisStatus,
     PredictionStatus,
@@ -77,6 +85,8 @@ class Report:
     budgets: tuple[Standing, ...]
     money: Totals
     bill: Comparison
+    #: Lines of the bill that cannot be counted, at most `NAMED`.
+    unclear: tuple[ShownLine, ...]
     #: Submissions of unknown outcome, oldest first, at most `NAMED`; all are in `predictions`.
     uncertain: tuple[Out, ...]
     #: The accepted prediction that the provider forgets first.
@@ -85,7 +95,7 @@ class Report:
 
 
 def report(snapshot: Snapshot, *, now: datetime, zone: ZoneInfo) -> Report:
-    """Look at the whole catalog. Seven queries, whatever its size."""
+    """Look at the whole catalog. Eight queries, whatever its size."""
     running = _out(snapshot, PredictionStatus.RUNNING, limit=1)
     counts = tallies(snapshot)
     return Report(
@@ -100,6 +110,7 @@ def report(snapshot: Snapshot, *, now: datetime, zone: ZoneInfo) -> Report:
         budgets=tuple(budgets_now(snapshot, now=now, zone=zone)),
         money=totals_of(counts),
         bill=compare_by(counts, snapshot, limit=NAMED),
+        unclear=tuple(shown_lines(snapshot, limit=NAMED)),
         uncertain=tuple(_out(snapshot, PredictionStatus.UNCERTAIN, limit=NAMED)),
         first_to_expire=running[0] if running else None,
         runs=tuple(_recent(snapshot, limit=5)),
@@ -214,6 +225,15 @@ def as_json(found: Report) -> dict[str, Any]:
             "refunded_usd": str(dollars(found.money.refunded)),
         },
         "bill": _bill_as_json(found.bill),
+        "unclear_lines": [
+            {
+                "line": one.line,
+                "prediction_id": one.provider_id,
+                "reason": one.reason,
+                "acknowledged": one.seen,
+            }
+            for one in found.unclear
+        ],
         "uncertain": [_out_as_json(one) for one in found.uncertain],
         "first_to_expire": found.first_to_expire and _out_as_json(found.first_to_expire),
         "runs": [

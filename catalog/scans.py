@@ -76,7 +76,7 @@ def record_page(
             if listing.storage_class != seen.storage_class:
                 reclassed.append((seen.id, listing))
     _insert(session, scope, new, now)
-    _overwrite(session, changed, now)
+    _overwrite(session, scope, changed, now)
     _reclass(session, reclassed)
     _touch(session, unchanged, now)
     if scope.kind is SourceKind.MANIFEST:
@@ -128,7 +128,9 @@ def _insert(session: Session, scope: Scope, new: Sequence[Listing], now: datetim
         )
 
 
-def _overwrite(session: Session, changed: Sequence[tuple[int, Listing]], now: datetime) -> None:
+def _overwrite(
+    session: Session, scope: Scope, changed: Sequence[tuple[int, Listing]], now: datetime
+) -> None:
     if changed:
         session.execute(
             update(Location),
@@ -136,6 +138,7 @@ def _overwrite(session: Session, changed: Sequence[tuple[int, Listing]], now: da
                 _columns(listing)
                 | {
                     "id": location_id,
+                    "source_id": scope.source_id,
                     "video_id": None,
                     "probe_status": None,
                     "problem": None,

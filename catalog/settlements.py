@@ -96,6 +96,7 @@ def book(
         if found.refunded:
             ledger.book(session, prediction, LedgerKind.REFUND, -found.refunded, now=now)
         again = prediction.retryable and analysis.attempts < MOST_ATTEMPTS
+        again = again and not prediction.surplus
         if again and analysis.status is AnalysisStatus.FAILED:
             analysis.status = AnalysisStatus.WANTED
     prediction.charged_micros = found.net

@@ -79,7 +79,7 @@ def differing(
     flags = seen.up_to(max([row[5] for row in rows], default=0))
     different: list[Listing] = []
     for listing in page:
-        uri, _, size, mtime_ns, etag, _, storage_class = listing
+        uri, _, size, mtime_ns, etag, _, storage_class, _ = listing
         row = known.get(uri)
         if (
             row is not None

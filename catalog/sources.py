@@ -6,7 +6,7 @@ overlapping sources share their locations. Only a manifest keeps a list.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -66,6 +66,29 @@ def within_any(scopes: Sequence[Scope]) -> ColumnElement[bool]:
     if files:
         conditions.append(Location.uri.in_(files))
     return _any_of(conditions)
+
+
+def roots_in(scopes: Sequence[Scope]) -> Callable[[str], str | None]:
+    """Tell of any URI below which folder it was found: the innermost among these sources.
+
+    None if no folder holds it, or the file was named itself.
+    """
+    files = {scope.uri for scope in scopes if scope.kind is SourceKind.FILE}
+    folders = {
+        scope.uri.removesuffix("/"): scope.uri
+        for scope in scopes
+        if scope.kind is SourceKind.FOLDER
+    }
+
+    def root_of(uri: str) -> str | None:
+        folder = "" if uri in files or not folders else uri
+        while folder:
+            folder = folder.rpartition("/")[0]
+            if folder in folders:
+                return folders[folder]
+        return None
+
+    return root_of
 
 
 def _any_of(conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:

@@ -3,16 +3,70 @@
 A submission whose answer was lost is found again by its video URL, so each one's URL carries a
 token of its own. A query that is there already may be signed and is never touched: the token then
 goes into the fragment.
+
+A token also says what it was for: it holds a digest of the analysis's identity. So a catalog that
+never sent it, such as one that was restored from a backup, can tell what was bought.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+from dataclasses import dataclass
 
 _NAME = "reelcat"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 #: `x-reelcat` is the same token inside a presigned S3 query, where it is signed with the rest.
 _TOKEN_PARAMETER = re.compile(r"(?:^|&)(?:x-)?reelcat=([A-Za-z0-9_-]{1,64})(?=&|$)")
+
+#: The version of `identity_digest` comes first: another one says nothing to us.
+_OURS = re.compile(r"v1-([0-9a-f]{24})-[A-Za-z0-9_-]{1,36}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity:
+    """What makes two analyses the same one, in whichever catalog they are."""
+
+    content_id: str
+    model: str
+    task: str
+    #: As `catalog.analyses.Wish.instructions_hash` says them.
+    instructions_hash: str
+    window: str
+
+
+def identity_digest(identity: Identity) -> str:
+    """Give 24 hex digits that stand for an analysis in each of its tokens.
+
+    Whoever adds to the identity of an analysis gives the digest, and so the tokens, a new version.
+    """
+    parts = [
+        identity.content_id,
+        identity.model,
+        identity.task,
+        identity.instructions_hash,
+        identity.window,
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+
+
+def new_token(digest: str, unique: str) -> str:
+    """Make the token of one prediction; no other one has `unique`, 1 to 36 of `A-Z a-z 0-9 _ -`.
+
+    >>> new_token(24 * "a", 32 * "0")
+    'v1-aaaaaaaaaaaaaaaaaaaaaaaa-00000000000000000000000000000000'
+    """
+    token = f"v1-{digest}-{unique}"
+    if _OURS.fullmatch(token) is None:
+        raise BadToken("A token is made of 24 hex digits and up to 36 letters, digits, _ or -.")
+    return token
+
+
+def digest_in(token: str) -> str | None:
+    """Give the digest of the analysis that a token was made for; None if it does not say."""
+    found = _OURS.fullmatch(token)
+    return None if found is None else found[1]
 
 
 class BadToken(ValueError):

@@ -128,3 +128,34 @@ def compare_by(sums: Mapping[str, int], snapshot: Snapshot, *, limit: int) -> Co
             for row in rows
         ],
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShownLine:
+    """A line of the bill that cannot be counted, as a status shows it."""
+
+    line: str
+    provider_id: str | None
+    reason: str
+    #: Whether a person took note of it.
+    seen: bool
+
+
+def shown_lines(snapshot: Snapshot, *, limit: int) -> list[ShownLine]:
+    """Give the lines that cannot be counted, those first that nobody took note of."""
+    rows = snapshot.rows(
+        """
+        SELECT line, provider_id, reason, seen_at IS NOT NULL AS seen
+        FROM unclear_bill_lines ORDER BY seen_at IS NOT NULL, id DESC LIMIT :limit
+        """,
+        limit=limit,
+    )
+    return [
+        ShownLine(
+            line=row["line"],
+            provider_id=row["provider_id"] or None,
+            reason=row["reason"],
+            seen=bool(row["seen"]),
+        )
+        for row in rows
+    ]

@@ -128,6 +128,9 @@ class Listing(NamedTuple):
     version: str | None = None
     #: S3 storage class; None where there is none.
     storage_class: str | None = None
+    #: URI of the local folder that it was found below, which no link may lead out of when it is
+    #: opened. Said by the catalog; None for what was named itself or lies elsewhere.
+    root: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,6 +139,8 @@ class ListingProblem:
 
     uri: str
     reason: str
+    #: It is a link that leads out of the source and was not followed: left out, but no failure.
+    leads_out: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -207,9 +212,16 @@ class Refused:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Uncertain:
-    """The request may have been accepted: the money stays held and nothing is sent again."""
+    """The request may have been accepted: the money stays held and nothing is sent again.
+
+    An answer that refuses without proof that the provider wrote it has the last three fields: they
+    mean for the rest of the run what they mean in `Refused`.
+    """
 
     reason: str
+    kind: RefusalKind | None = None
+    status_code: int | None = None
+    retry_after_seconds: float | None = None
 
 
 SubmitOutcome = Accepted | Refused | Uncertain
@@ -266,16 +278,22 @@ class ListedPrediction:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BillingRow:
-    """One line of the provider's bill for one prediction."""
+    """One line of the provider's bill, whether or not it can be read."""
 
+    #: What tells it from every other line.
     uuid: str
-    provider_id: str
-    #: `deduct` or `refund`.
+    #: None where it names no prediction, so that nobody knows whose it is.
+    provider_id: str | None
+    #: `deduct` or `refund`; other words, and none, are nobody's convention.
     kind: str
     #: Never negative: `kind` says the direction. None when the provider's unit cannot be told,
     #: which is neither zero nor the absence of a charge.
     amount_micros: int | None
     created_at: datetime | None
+    #: Whether the provider wrote it with a minus sign.
+    is_negative: bool = False
+    #: What it says, for people; without secrets.
+    words: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

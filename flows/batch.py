@@ -198,7 +198,9 @@ async def _means(
     settings = await with_key(read_settings())
     options = options_for(settings)
     async with open_services(settings, options) as services:
-        means = Means(settings=settings, services=services, door=PlainDoor(), tally=Tally())
+        tally = Tally()
+        tally.notices.extend(settings.unread)
+        means = Means(settings=settings, services=services, door=PlainDoor(), tally=tally)
         yield options, means
 
 

@@ -2,7 +2,7 @@
 
 A bill without a line is believed only if it is seen to work: it must show another prediction, and
 the one that it showed last time. One that shows nothing at all is believed once it has done so for
-a week.
+a week. What it does show and cannot be counted is kept, and stops paid runs.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from catalog import collecting, ledger, settlements
+from catalog import collecting, drift, ledger, settlements
 from catalog.collecting import Unsettled
+from catalog.drift import KnownLines
 from catalog.errors import AccountStopped, ProviderUnreadable
 from catalog.settlements import Billed
-from catalog.settling import DEDUCTION_SHOWS_WITHIN, settlement
+from catalog.settling import DEDUCTION_SHOWS_WITHIN, settlement, unclear_lines
 from catalog.values import BillingRow, PredictionStatus
 from tasks.services import Services
 from tasks.tally import Tally
@@ -49,27 +50,65 @@ async def settle(services: Services) -> None:
     """
     page = await asyncio.to_thread(_unsettled, services, 0)
     witness = await asyncio.to_thread(_witness, services) if page else frozenset()
+    known = await asyncio.to_thread(_known_lines, services) if page else KnownLines()
     while page:
-        await _settle_page(page, witness, services)
+        await _settle_page(page, witness, known, services)
         page = await asyncio.to_thread(_unsettled, services, page[-1].prediction_id)
 
 
 async def _settle_page(
-    page: Sequence[Unsettled], witness: frozenset[str], services: Services
+    page: Sequence[Unsettled],
+    witness: frozenset[str],
+    known: KnownLines,
+    services: Services,
 ) -> None:
     asked = [one.provider_id for one in page]
     rows = await services.provider.client.billings([*asked, *witness])
-    now = services.clock()
+    now = services.provider.clock()
+    await _note_unclear(page, rows, known, services, now)
     if not {row.provider_id for row in rows} >= witness:
         raise ProviderUnreadable(
             "The provider's bill no longer shows what it showed before, so what it does not show "
             "proves nothing. Try again later."
         )
+    # A line that names nobody may be anybody's, so nobody is proven to have none.
+    is_anybodys = any(row.provider_id is None and row.uuid not in known.noted for row in rows)
     async with together() as group:  # so that they are written in few transactions
         for one in page if rows else _long_silent(page, now):
             own = [row for row in rows if row.provider_id == one.provider_id]
-            group.create_task(_settle_one(one, own, services, now))
+            if own or not is_anybodys:
+                group.create_task(_settle_one(one, own, known, services, now))
     await _heed_silence(page, services, since=None if rows else now)
+
+
+async def _note_unclear(
+    page: Sequence[Unsettled],
+    rows: Sequence[BillingRow],
+    known: KnownLines,
+    services: Services,
+    now: datetime,
+) -> None:
+    """Keep what the bill shows and cannot be counted, before anything of it is settled."""
+    nobodys = [row for row in rows if row.provider_id is None]
+    unclear = unclear_lines(nobodys, ended_at=None, now=now)
+    for one in page:
+        own = [row for row in rows if row.provider_id == one.provider_id]
+        unclear += unclear_lines(own, ended_at=one.ended_at, now=now)
+    asked = frozenset(one.provider_id for one in page)
+    if unclear or asked & known.unseen_of:
+        note = partial(
+            drift.note_unclear,
+            endpoint=services.provider.endpoint,
+            lines=unclear,
+            asked=asked,
+            now=now,
+        )
+        await services.writer.apply(note)
+
+
+def _known_lines(services: Services) -> KnownLines:
+    with services.catalog.read() as session:
+        return drift.known_lines(session, services.provider.endpoint)
 
 
 def _long_silent(page: Sequence[Unsettled], now: datetime) -> list[Unsettled]:
@@ -100,9 +139,20 @@ async def _heed_silence(
 
 
 async def _settle_one(
-    one: Unsettled, rows: Sequence[BillingRow], services: Services, now: datetime
+    one: Unsettled,
+    rows: Sequence[BillingRow],
+    known: KnownLines,
+    services: Services,
+    now: datetime,
 ) -> None:
-    found = settlement(one.status, rows, ended_at=one.ended_at, now=now)
+    found = settlement(
+        one.status,
+        rows,
+        ended_at=one.ended_at,
+        now=now,
+        quoted=one.quoted_micros,
+        noted=known.noted,
+    )
     if found is not None:
         billed = Billed(prediction_id=one.prediction_id, found=found, now=now)
         await services.writer.add(settlements.settle, billed)
@@ -110,7 +160,7 @@ async def _settle_one(
 
 def _witness(services: Services) -> frozenset[str]:
     """Give the id of a prediction that the bill must show; empty if none is known."""
-    since = services.clock() - _WITNESS_IS_GOOD_FOR
+    since = services.provider.clock() - _WITNESS_IS_GOOD_FOR
     with services.catalog.read() as session:
         found = ledger.last_charged(session, services.provider.endpoint, since=since)
     return frozenset() if found is None else frozenset({found})

@@ -7,6 +7,7 @@ a key; nothing else goes over a network.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 import importlib.metadata
 import shutil
@@ -25,13 +26,15 @@ from catalog.errors import AccountStopped, ReelcatError, SettingsError
 from catalog.money import show
 from catalog.schema import look
 from catalog.version import HEAD
-from flows.configuration import DEFAULT, settings_in_force, unknown_settings
-from flows.settings import Settings, read_settings
+from flows.configuration import settings_in_force, unknown_settings, unread_files
+from flows.settings import DEFAULT, Settings, read_settings
 from tasks.media.binaries import find_ffmpeg, find_ffprobe, trouble_with
 
 #: Less than this on the catalog's disk is worth saying.
 _ROOM_BYTES = 1_000_000_000
 _BALANCE_SECONDS = 20
+#: A smaller difference between clocks says nothing: answers are under way for a while.
+_SKEW_TO_SAY = timedelta(seconds=2)
 
 
 class Verdict(enum.StrEnum):
@@ -60,8 +63,10 @@ def examine() -> Iterator[Finding]:
         settings = read_settings()
     except ReelcatError as error:
         yield _problem("settings", str(error))
+        yield from _unread_beside(str(error))
         return
     yield _settings()
+    yield from (_warning("settings", said) for said in settings.unread)
     yield _zone(settings)
     yield from _database(settings)
     yield _account(settings)
@@ -89,6 +94,11 @@ def _settings() -> Finding:
     chosen = [one for one in settings_in_force() if one.source != DEFAULT]
     where = ", ".join(sorted({one.source for one in chosen})) or "nowhere"
     return _ok("settings", f"{len(chosen)} set ({where}); `reelcat config` shows all.")
+
+
+def _unread_beside(problem: str) -> Iterator[Finding]:
+    with contextlib.suppress(ReelcatError):  # that is the problem, and was told
+        yield from (_warning("settings", said) for said in unread_files() if said != problem)
 
 
 def _python() -> Finding:
@@ -181,7 +191,7 @@ def _account(settings: Settings) -> Finding:
         if settings.provider_for(None) == "offline":
             said = "no key is used, so runs are offline and free (WAVESPEED_API_KEY)."
             return _ok("account", said)
-        balance = asyncio.run(_balance(settings))
+        balance, skew = asyncio.run(_balance(settings))
     except (AccountStopped, SettingsError) as error:
         return _problem("account", str(error))
     except (ReelcatError, TimeoutError) as error:
@@ -190,10 +200,24 @@ def _account(settings: Settings) -> Finding:
         return _warning("account", f"{where} does not tell the balance; look on its own pages.")
     if balance <= 0:
         return _problem("account", f"{where}: the balance is {show(balance)}; top it up.")
-    return _ok("account", f"{where}: the balance is {show(balance)}.")
+    return _ok("account", f"{where}: the balance is {show(balance)}; {_said_of_clock(skew)}.")
 
 
-async def _balance(settings: Settings) -> int | None:
+def _said_of_clock(skew: timedelta | None) -> str:
+    """Say by how much this machine's clock differs from the provider's; runs allow for it."""
+    if skew is None:
+        return "it does not tell the time"
+    if abs(skew) < _SKEW_TO_SAY:
+        return "this machine's clock agrees with its"
+    # Without the fraction, which is not known.
+    ahead = timedelta(seconds=int(abs(skew).total_seconds()))
+    return (
+        f"this machine's clock is {ahead} {'ahead of' if skew > timedelta(0) else 'behind'} its, "
+        "which runs allow for; set it right all the same"
+    )
+
+
+async def _balance(settings: Settings) -> tuple[int | None, timedelta | None]:
     from pydantic import SecretStr  # noqa: PLC0415 - with a key only
 
     from tasks.wavespeed.client import WaveSpeed  # noqa: PLC0415
@@ -206,7 +230,7 @@ async def _balance(settings: Settings) -> int | None:
             now=utc_now,
         ) as client,
     ):
-        return await client.balance()
+        return await client.balance(), client.clock.skew()
 
 
 def _buckets(settings: Settings) -> Finding:

@@ -12,21 +12,24 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import AliasChoices, AliasPath, SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import (
-    DotEnvSettingsSource,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    TomlConfigSettingsSource,
-)
 
 from catalog.database import shown_url
 from catalog.errors import CatalogError
-from flows.settings import Settings, cannot_be_read, read_dotenv
+from flows.folder_files import DOTENV, ENDPOINTS, TOML, FolderFiles, read_folder_files
+from flows.lending import own_environment
+from flows.secret_routes import bucket_loans, bucket_trouble
+from flows.settings import (
+    DEFAULT,
+    ENVIRONMENT,
+    Settings,
+    catalog_trouble,
+    said_by_whom,
+    settings_of,
+    variable_of,
+)
 from tasks.wavespeed.redaction import MASK, redact
-
-ENVIRONMENT, DOTENV, FILE, DEFAULT = "environment", ".env", "reelcat.toml", "default"
 
 #: What boto3 and Prefect are told the same way. Only those that are set are shown.
 _OTHERS = (
@@ -71,23 +74,21 @@ def settings_in_force() -> list[Setting]:
     Raises:
         SettingsError: `.env` or reelcat.toml cannot be read.
     """
-    said = _said()
+    files = read_folder_files()
+    said = said_by_whom(files)
     problems: dict[str, str] = {}
     values: Mapping[str, Any] = {}
     try:
-        values = dict(Settings())
+        settings = settings_of(files)
+        values = dict(settings)
+        problems = dict(_misdirected(settings))
     except ValidationError as error:
         for one in error.errors(include_input=False, include_url=False):
             problems[str(one["loc"][0])] = one["msg"].removeprefix("Value error, ")
     found = []
     for field, info in Settings.model_fields.items():
         source, raw = next(
-            (
-                (source, given[key])
-                for source, given in said.items()
-                for key in (field, variable_of(field, info))
-                if key in given
-            ),
+            ((source, given[field]) for source, given in said.items() if field in given),
             (DEFAULT, info.default),
         )
         name = variable_of(field, info)
@@ -101,17 +102,31 @@ def settings_in_force() -> list[Setting]:
                 problem=problem,
             )
         )
-    return found + list(_others())
+    return found + list(_others(files))
+
+
+def _misdirected(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Give the settings that would send a secret, or trust a catalog, where that is not allowed."""
+    trouble = settings.key_trouble() if settings.has_key else None
+    if trouble is not None:
+        yield "wavespeed_base_url", trouble
+    try:
+        trouble = catalog_trouble(settings)
+    except CatalogError as error:
+        trouble = str(error).rstrip(".")
+    if trouble is not None:
+        yield "database_url", trouble
 
 
 def unknown_settings() -> list[Unknown]:
     """Give what is written as a setting would be, and is none: mostly a slip of the pen."""
     known = [variable_of(field, info) for field, info in Settings.model_fields.items()]
+    files = read_folder_files()
     found = []
     for source, names in (
         (ENVIRONMENT, list(os.environ)),
-        (DOTENV, list(read_dotenv())),
-        (FILE, [_as_variable(key) for key in _toml()]),
+        (DOTENV, files.names),
+        (TOML, [_as_variable(key) for key in files.toml]),
     ):
         for name in names:
             if name.startswith(_OURS) and name.upper() not in known:
@@ -120,10 +135,9 @@ def unknown_settings() -> list[Unknown]:
     return found
 
 
-def variable_of(field: str, info: FieldInfo) -> str:
-    """Give the name of a setting in the environment."""
-    alias: str | AliasPath | AliasChoices | None = info.validation_alias
-    return alias if isinstance(alias, str) else f"REELCAT_{field.upper()}"
+def unread_files() -> tuple[str, ...]:
+    """Give what of the current folder was not read or not taken, in sentences that say why."""
+    return read_folder_files().unread
 
 
 def _as_variable(key: str) -> str:
@@ -133,31 +147,17 @@ def _as_variable(key: str) -> str:
     return key if key.startswith(_OURS) else f"REELCAT_{key.upper()}"
 
 
-def _said() -> dict[str, Mapping[str, Any]]:
-    """Give what each source says, the one that has the last word first."""
-    read_dotenv()  # says so if that cannot be done
-    sources: dict[str, PydanticBaseSettingsSource] = {
-        ENVIRONMENT: EnvSettingsSource(Settings),
-        DOTENV: DotEnvSettingsSource(Settings, env_file=".env"),
-    }
-    return {name: source() for name, source in sources.items()} | {FILE: _toml()}
-
-
-def _toml() -> Mapping[str, Any]:
-    try:
-        return TomlConfigSettingsSource(Settings)()
-    except (OSError, ValueError) as error:
-        raise cannot_be_read("reelcat.toml", error) from None
-
-
-def _others() -> Iterator[Setting]:
-    written = read_dotenv()
+def _others(files: FolderFiles) -> Iterator[Setting]:
+    environment = own_environment()
+    loans = bucket_loans(environment, files.variables)
+    trouble = bucket_trouble(loans)
     for name in _OTHERS:
-        source = ENVIRONMENT if name in os.environ else DOTENV
-        value = os.environ.get(name) or written.get(name)
+        source = ENVIRONMENT if name in environment else DOTENV
+        value = environment.get(name) or loans.get(name)
         if value:
             shown = MASK if name in _SECRETS else redact(value)
-            yield Setting(name=name, value=shown, source=source)
+            problem = trouble if source == DOTENV and name in ENDPOINTS else None
+            yield Setting(name=name, value=shown, source=source, problem=problem)
 
 
 def _is_secret(info: FieldInfo) -> bool:

@@ -10,7 +10,7 @@ from datetime import datetime
 from catalog.collecting import Orphan
 from catalog.errors import AccountStopped
 from catalog.planning import Job
-from catalog.values import Completed, Ended, Failed
+from catalog.values import Completed, Ended, Failed, Pending
 from tasks.address import Addresses
 from tasks.poll import Poller
 from tasks.record import MEDIA_ACCESS_FAILED, record
@@ -31,7 +31,7 @@ class Follower:
     #: Analyses whose predictions this run has collected for earlier ones; they were not done before
     #: it.
     collected: set[int] = field(default_factory=set)
-    _following: set[asyncio.Future[Ended | None]] = field(default_factory=set)
+    _following: set[asyncio.Future[Ended | Pending]] = field(default_factory=set)
     _leaving: bool = False
     #: Those of this run, by prediction; they are found again as if they were somebody else's.
     _lost: dict[int, Job] = field(default_factory=dict)
@@ -104,8 +104,10 @@ class Follower:
         except AccountStopped:
             self.tally.analyses.left_running += 1
             raise
-        if ended is None:
+        if ended is None or isinstance(ended, Pending):
             self.tally.analyses.left_running += 1
+            if ended is not None:
+                self._name_left(prediction_id, provider_id, ended, job)
             return
         self.on_end()
         if job is None and orphan is not None:
@@ -124,10 +126,24 @@ class Follower:
                 self.addresses.forget(job.left.video_id)
             self.failed(job, ended.reason)
 
+    def _name_left(
+        self, prediction_id: int, provider_id: str, last: Pending, job: Job | None
+    ) -> None:
+        """Name what was waited for in vain: it is paid for, and its answer is still to be had."""
+        trouble = f" Its last poll gave: {last.trouble.rstrip('.')}." if last.trouble else ""
+        reason = (
+            f"prediction {provider_id} did not end while this run waited for it.{trouble} The next "
+            "run or `reelcat reconcile` collects it."
+        )
+        named = f"prediction {prediction_id}"
+        if job is not None:
+            named, reason = job.left.uri, f"{job.left.task}: {reason}"
+        self.tally.failures.append(Trouble(what=named, reason=reason, kind="running"))
+
     async def _end_of(
         self, provider_id: str, accepted_at: datetime, expires_at: datetime | None
-    ) -> Ended | None:
-        """Follow a prediction; None if it is left to the next run."""
+    ) -> Ended | Pending | None:
+        """Follow a prediction; None if it is left because the run is stopped."""
         following = asyncio.ensure_future(
             self.poller.follow(provider_id, accepted_at=accepted_at, expires_at=expires_at)
         )

@@ -7,15 +7,15 @@ longer than looking does. Whatever is not plain here is left to it, its sentence
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-_ENV_FILE = Path(".env")
-_TOML_FILE = Path("reelcat.toml")
+from catalog.errors import UsageError
+from flows.catalog_file import path_in, require_own_catalog
+from flows.folder_files import read_folder_files
+
 _PREFIX = "reelcat_"
 
 
@@ -35,23 +35,29 @@ def read_glance() -> Glance:
     """
     try:
         given = _given()
-        if isinstance(url := given["database_url"], str):
+        if given is not None and isinstance(url := given["database_url"], str):
             return Glance(database_url=url, zone=ZoneInfo(given["timezone"]))
-    except (OSError, ValueError, TypeError, ZoneInfoNotFoundError):
+    except (OSError, ValueError, TypeError, ZoneInfoNotFoundError, UsageError):
         pass  # there is something to say
     return _from_all_settings()
 
 
-def _given() -> dict[str, Any]:
-    """Give what is set, by the settings' names; a stronger source goes over a weaker one."""
-    found: dict[str, Any] = {"database_url": "sqlite:///reelcat.db", "timezone": "UTC"}
-    if _TOML_FILE.is_file():
-        found |= tomllib.loads(_TOML_FILE.read_text("utf-8"))
-    if _ENV_FILE.is_file():
-        from dotenv import dotenv_values  # noqa: PLC0415 - only where there is such a file
+def _given() -> dict[str, Any] | None:
+    """Give what is set, by the settings' names; a stronger source goes over a weaker one.
 
-        found |= _ours(dotenv_values(_ENV_FILE))
-    return found | _ours(os.environ)
+    None where there is more to be looked at: a file that was refused, a server that a file names.
+    """
+    files = read_folder_files()
+    if files.refused:
+        return None
+    defaults = {"database_url": "sqlite:///reelcat.db", "timezone": "UTC"}
+    written = defaults | files.toml | _ours(files.variables)
+    found = written | _ours(os.environ)
+    named_here = "database_url" not in _ours(os.environ)
+    if named_here and path_in(str(found["database_url"])) is None:
+        return None
+    require_own_catalog(str(found["database_url"]), named_here=named_here)
+    return found
 
 
 def _ours(environment: Mapping[str, str | None]) -> dict[str, str]:

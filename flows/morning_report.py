@@ -14,6 +14,7 @@ from catalog.budget import Standing
 from catalog.errors import ReelcatError
 from catalog.money import show
 from catalog.values import RunStatus
+from catalog.visible import visible_on_one_line
 from flows.report import RunReport
 from tasks.storage.uris import displayed, path_of
 from tasks.tally import Tally, Trouble
@@ -22,7 +23,6 @@ from tasks.wavespeed.redaction import redact
 #: Failures that are named; a page with thousands of rows helps nobody.
 MOST_FAILURES = 100
 
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~])")
 
 
@@ -123,12 +123,12 @@ def failure_rows(failures: Sequence[Trouble]) -> list[dict[str, str]]:
 
 
 def plain(text: str) -> str:
-    r"""Make a stranger's text one line without secrets or control characters.
+    r"""Make a stranger's text one line without secrets; what cannot be seen is spelled out.
 
     >>> plain("a\nb\x1b[31m https://store.example/a.mp4?X-Amz-Signature=0a1b")
-    'a b [31m https://store.example/a.mp4?***'
+    'a b\\x1b[31m https://store.example/a.mp4?***'
     """
-    return _CONTROLS.sub(" ", redact(text)).strip()
+    return visible_on_one_line(redact(text))
 
 
 def escaped(text: str) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from catalog import collecting, predictions, runs
 from catalog.collecting import Orphan
 from catalog.values import PredictionStatus, RefusalKind, Refused
+from flows.adopt import adopt_listed
 from tasks.processes import host, living
 from tasks.services import Services
 from tasks.tally import Tally
@@ -21,7 +22,7 @@ OFFLINE_ENDPOINT = "offline"
 
 async def bury_the_dead(services: Services, *, run_id: str) -> None:
     """Write down which other runs are certainly dead: what they had claimed is free again."""
-    now = services.clock()
+    now = services.provider.clock()
     sightings = await asyncio.to_thread(_unfinished_runs, services)
     others = [seen for seen in sightings if seen.run_id != run_id]
     alive = await asyncio.to_thread(living) if others else {}
@@ -49,12 +50,23 @@ async def take_over(services: Services, *, run_id: str, tally: Tally) -> list[Or
     What was held and not sent is released. What was being sent when its process died is uncertain.
     """
     await bury_the_dead(services, run_id=run_id)
-    now = services.clock()
+    now = services.provider.clock.latest()
     found = await services.writer.apply(partial(_take_orphans, run_id=run_id))
     running: list[Orphan] = []
     elsewhere = 0
+    may_release = True
+    if any(one.status is PredictionStatus.HELD and _is_here(one, services) for one in found):
+        # A catalog that was restored from a backup calls held what was sent after it.
+        searched = await adopt_listed(services, run_id=run_id, tally=tally)
+        may_release = searched is not None
+        if not may_release:
+            tally.notices.append("What a run that died held stays held until the list can be read.")
+        running += searched or []
     for orphan in found:
-        if orphan.status is not PredictionStatus.RUNNING or _is_offline(orphan.endpoint):
+        if orphan.status is PredictionStatus.HELD and not may_release:
+            if not _is_here(orphan, services):
+                await services.writer.apply(partial(_put_right, orphan=orphan, now=now))
+        elif orphan.status is not PredictionStatus.RUNNING or _is_offline(orphan.endpoint):
             await services.writer.apply(partial(_put_right, orphan=orphan, now=now))
         elif orphan.endpoint == services.provider.endpoint:
             running.append(orphan)
@@ -66,6 +78,11 @@ async def take_over(services: Services, *, run_id: str, tally: Tally) -> list[Or
             "or `reelcat reconcile` that is configured for it collects them."
         )
     return running
+
+
+def _is_here(orphan: Orphan, services: Services) -> bool:
+    """Whether it would have been sent to the provider that this run speaks to, for money."""
+    return orphan.endpoint == services.provider.endpoint and not _is_offline(orphan.endpoint)
 
 
 def _is_offline(endpoint: str) -> bool:
@@ -92,7 +109,9 @@ def _put_right(session: Session, orphan: Orphan, now: datetime) -> None:
             predictions.refuse(session, orphan.prediction_id, refusal, now=now)
         case PredictionStatus.SUBMITTING:
             reason = "The process that sent it died before it learned the answer."
-            predictions.lose(session, orphan.prediction_id, reason=reason, now=now)
+            predictions.lose(
+                session, orphan.prediction_id, reason=reason, now=now, sender_died=True
+            )
         case PredictionStatus.RUNNING:
             predictions.expire(session, orphan.prediction_id, now=now)
         case _:

@@ -194,11 +194,14 @@ class Engine:
                 return error.refusal
             except AccountStopped as error:
                 self.stop_account(error)
-            if url is None or self.halted or not await self.starter.start(held.prediction_id):
+            intended_at = None
+            if url is not None and not self.halted:
+                intended_at = await self.starter.start(held.prediction_id)
+            if url is None or intended_at is None:
                 self._check_starved()
                 await self.securer.give_back(held, None)
                 return None
-        intended_at = self.services.clock()
+        began = self.services.clock()
         outcome = await submit(
             job,
             held,
@@ -207,9 +210,9 @@ class Engine:
             self.services,
             intended_at=intended_at,
             is_halted=lambda: self.halted,
-            saw=partial(self._saw, began=intended_at),
+            saw=partial(self._saw, began=began),
         )
-        if self.services.clock() - intended_at > _SLOW:
+        if self.services.clock() - began > _SLOW:
             self.starter.slow_down()
         if isinstance(outcome, Refused):
             return outcome
@@ -221,12 +224,12 @@ class Engine:
             case Accepted(provider_id=provider_id):
                 self.tally.analyses.submitted += 1
                 following = self.follower.follow(
-                    held.prediction_id, provider_id, self.services.clock(), job
+                    held.prediction_id, provider_id, self.services.provider.clock(), job
                 )
                 await self._keeping_account(following)
         return None
 
-    def _wait_after(self, refusal: Refused, pause: float) -> float:
+    def _wait_after(self, refusal: Refused | Uncertain, pause: float) -> float:
         """As long as the provider asks, else longer for each refusal in a row."""
         longer: float = pause * 4 ** max(0, self.breaker.in_a_row - 1)
         return refusal.retry_after_seconds or min(longer, self.services.waits.most_pause)
@@ -235,7 +238,7 @@ class Engine:
         self.breaker.saw(outcome, began=began, now=self.services.clock())
         if self.breaker.opened_by is not None:
             self.halt()
-        elif isinstance(outcome, Refused) and outcome.kind is not RefusalKind.ITEM:
+        elif not isinstance(outcome, Accepted) and outcome.kind not in {None, RefusalKind.ITEM}:
             self.starter.pause(self._wait_after(outcome, self.services.waits.pause))
 
     def _check_starved(self) -> None:

@@ -6,6 +6,7 @@ from prefect.blocks.system import Secret
 from pydantic import SecretStr
 
 from catalog.errors import SettingsError
+from flows.secret_routes import Strength
 from flows.settings import Settings
 
 
@@ -31,4 +32,4 @@ async def with_key(settings: Settings) -> Settings:
             f"REELCAT_WAVESPEED_KEY_BLOCK: the Secret block {name!r} holds no key; put the key "
             "into it as text."
         )
-    return settings.model_copy(update={"wavespeed_api_key": SecretStr(key.strip())})
+    return settings.having_key(SecretStr(key.strip()), Strength.OWN_FILE)

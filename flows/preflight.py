@@ -7,6 +7,7 @@ answer these questions is a notice: they are not documented well enough to insis
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from catalog import drift
 from catalog.drift import Drift
@@ -16,6 +17,15 @@ from catalog.planning import Plan
 from tasks.address import Addresses, CannotAddress
 from tasks.services import Services
 from tasks.tally import Tally, Trouble
+
+
+async def learn_time(services: Services) -> None:
+    """Ask something that costs nothing, so that the provider tells its time."""
+    if services.provider.offline:
+        return
+    # Whatever is wrong is said by the first question whose answer is needed.
+    with contextlib.suppress(ProviderUnreadable, AccountStopped):
+        await services.provider.client.balance()
 
 
 async def check_account(plan: Plan, services: Services, tally: Tally) -> None:
@@ -33,12 +43,19 @@ async def check_account(plan: Plan, services: Services, tally: Tally) -> None:
 
 
 async def check_drift(services: Services) -> None:
-    """Stop where the bill was higher than quoted, until a person has looked.
+    """Stop where the bill was higher than quoted, or cannot be counted, until a person has looked.
 
     Raises:
         AccountStopped: with by how much, and what to do.
     """
     found = await unseen_drift(services)
+    if found.lines:
+        which = "A line" if found.lines == 1 else f"{found.lines} lines"
+        raise AccountStopped(
+            f"{which} of the bill cannot be counted, so nothing more is bought; look with "
+            "`reelcat status` and at the provider's site, then go on with `reelcat reconcile "
+            f"--acknowledge-drift`. {found.reason}"
+        )
     if found.micros > services.provider.drift_tolerance:
         raise AccountStopped(
             f"The bill for {found.predictions} predictions is {show(found.micros)} higher than "

@@ -17,18 +17,19 @@ from catalog import collecting, drift, ledger, predictions
 from catalog.analyses import Wish
 from catalog.collecting import Orphan
 from catalog.errors import UsageError
+from flows.adopt import adopt_listed, count_waiting
 from flows.bill import settle_or_say_why
 from flows.door import Door
 from flows.options import RunOptions
 from flows.orphans import take_over
 from flows.predict import Engine, new_engine
-from flows.preflight import name_drift
+from flows.preflight import learn_time, name_drift
 from flows.recording import background, recorded
 from flows.report import RunReport, status_of
 from flows.settings import Settings
 from flows.uncertain import name_uncertain, resolve
 from tasks.services import Services
-from tasks.tally import Tally
+from tasks.tally import Tally, Trouble
 from tasks.together import together
 
 
@@ -49,13 +50,15 @@ async def reconcile(
     assume_lost: Sequence[int] = (),
     older_than: timedelta | None = None,
     acknowledge: Acknowledge = Acknowledge.NOTHING,
+    after_restore: bool = False,
 ) -> RunReport:
     """Collect, resolve and settle; buys nothing.
 
     `assume_lost` names uncertain predictions that a person has decided were never accepted, and
     `older_than` all that were submitted longer ago than that; what the provider's list proves goes
     before either. `acknowledge` takes note of a bill that is higher than was quoted, so that paid
-    runs go on.
+    runs go on. `after_restore` says what else is to be done for a catalog from a backup, and counts
+    a list that cannot be searched as a failure.
 
     Raises:
         UsageError: if one of those is not uncertain; nothing is decided then.
@@ -71,7 +74,9 @@ async def reconcile(
             rng=random.Random(),  # noqa: S311 - spreads polls, guards nothing
         )
         async with background(engine.watch()):
+            await learn_time(services)
             orphans = await take_over(services, run_id=record.run_id, tally=tally)
+            orphans += await _adopt(services, record.run_id, tally, after_restore=after_restore)
             named = await asyncio.to_thread(_named, assume_lost, older_than, services)
             await door.batch("collect", partial(_collect, engine, orphans, tally))
             await _assume_lost(named, services, tally)
@@ -80,6 +85,37 @@ async def reconcile(
             await _acknowledge(services, tally)
         record.report = await _report(record.run_id, engine, services, tally)
     return record.report
+
+
+async def _adopt(
+    services: Services, run_id: str, tally: Tally, *, after_restore: bool
+) -> list[Orphan]:
+    """Search the provider's list for what this catalog does not know that it bought."""
+    if services.provider.offline:
+        return []
+    found = await adopt_listed(services, run_id=run_id, tally=tally)
+    if not after_restore:
+        return found or []
+    if found is None:
+        reason = (
+            "Its list of predictions could not be read, so what was bought after the backup is "
+            "not known here; buy nothing, and run `reelcat reconcile --after-restore` again."
+        )
+        tally.failures.append(
+            Trouble(what=services.provider.endpoint, reason=reason, kind="provider")
+        )
+        return []
+    waiting = await asyncio.to_thread(count_waiting, services)
+    if waiting:
+        tally.notices.append(
+            f"{waiting} more are of videos or questions that this catalog does not know yet; the "
+            "next `reelcat run` over their folders collects them before it buys anything."
+        )
+    tally.notices.append(
+        "The provider lists 7 days: what was bought before, and after the backup, is not found and "
+        "would be bought again. Limits that were set since are gone: see `reelcat budget`."
+    )
+    return found
 
 
 async def _collect(engine: Engine, orphans: Sequence[Orphan], tally: Tally) -> None:
@@ -107,16 +143,19 @@ def _named(
             )
     named = list(assume_lost)
     if older_than is not None:
-        oldest = services.clock() - older_than
+        oldest = services.provider.clock() - older_than
         named += [one.prediction_id for one in uncertain if one.submitted_at < oldest]
     return list(dict.fromkeys(named))
 
 
 async def _acknowledge(services: Services, tally: Tally) -> None:
-    count = await services.writer.apply(
+    found = await services.writer.apply(
         partial(drift.acknowledge, endpoint=services.provider.endpoint, now=services.clock())
     )
-    tally.notices.append(f"Took note of {count} bills that were higher than quoted.")
+    noted = f"Took note of {found.predictions} bills that were higher than quoted"
+    if found.lines:
+        noted += f", and of {found.lines} lines that cannot be counted"
+    tally.notices.append(f"{noted}.")
 
 
 async def _assume_lost(prediction_ids: Sequence[int], services: Services, tally: Tally) -> None:

@@ -147,7 +147,9 @@ async def _beat(run_id: str, services: Services, tally: Tally) -> None:
     for beat in itertools.count(1):
         await asyncio.sleep(services.waits.beat)
         try:
-            await services.writer.apply(partial(runs.beat, run_id=run_id, now=services.clock()))
+            await services.writer.apply(
+                partial(runs.beat, run_id=run_id, now=services.provider.clock())
+            )
         except CatalogError as error:
             tell("run.beat_failed", logging.WARNING, reason=error)
         if beat % _BEATS_A_LINE == 0:

@@ -18,6 +18,7 @@ from catalog.planning import Job, Plan
 from catalog.sources import Scope
 from catalog.totals import Totals
 from catalog.values import RefusalKind
+from flows.adopt import adopt_recent, claim_wanted
 from flows.bill import settle_or_say_why
 from flows.door import Door
 from flows.ingest import ingest, join_in
@@ -25,7 +26,7 @@ from flows.options import RunOptions
 from flows.orphans import take_over
 from flows.plans import Planner, count, new_planner, require_budget
 from flows.predict import Engine, new_engine
-from flows.preflight import check_account, check_price, name_drift, unseen_drift
+from flows.preflight import check_account, check_price, learn_time, name_drift, unseen_drift
 from flows.recording import background, recorded
 from flows.report import RunReport, status_of
 from flows.settings import Settings
@@ -81,7 +82,9 @@ async def _catalog(
     """
     services = engine.services
     tally.stage = "Collecting what earlier runs left"
+    await learn_time(services)
     orphans = await take_over(services, run_id=engine.run_id, tally=tally)
+    orphans += await adopt_recent(services, run_id=engine.run_id, tally=tally)
     resolved = await resolve(services, run_id=engine.run_id)
     stopped: ReelcatError | None = None
     scopes: Sequence[Scope] = ()
@@ -123,6 +126,7 @@ async def _buy(
         tally.stage = "Planning"
         plan = await planner.plan(scopes, collected=engine.follower.collected)
         if number == 0:
+            plan = await _claim(plan, scopes, planner, others, tally)
             shown = {job.left.analysis_id for job in plan.jobs}
             canary = await _show(plan, engine, tally)
         tally.analyses.over_budget = len(plan.over_budget)
@@ -154,6 +158,18 @@ async def _buy(
             _count_left(len(left), tally)
             return
         await _check_bill_of(before, engine)
+
+
+async def _claim(
+    plan: Plan, scopes: Sequence[Scope], planner: Planner, others: Others, tally: Tally
+) -> Plan:
+    """Collect what was bought before for videos that the catalog has only just met."""
+    engine = others.engine
+    found = await claim_wanted(engine.services, run_id=engine.run_id, tally=tally)
+    if not found:
+        return plan
+    others.group.create_task(engine.collect(found))
+    return await planner.plan(scopes, collected=engine.follower.collected)
 
 
 async def _show(plan: Plan, engine: Engine, tally: Tally) -> list[Job]:

@@ -58,7 +58,7 @@ class Securer:
                     scopes=scopes_at(now, run_id=self.budget_run_id, zone=self.zone),
                 ),
                 now=now,
-                new_token=self.services.new_token,
+                unique=self.services.new_token,
             )
         )
         self.tally.analyses.over_budget += len(result.over_budget)

@@ -1,33 +1,53 @@
 """Every setting, and the only place that reads the environment (but for `flows.glance`).
 
 Explicit option > environment > `.env` > `reelcat.toml` > default. Each default says why it is what
-it is. Everything below `flows` takes plain values.
+it is. `flows.folder_files` decides what the files may say, `flows.secret_routes` where secrets go.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import tomllib
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    AliasPath,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
+from pydantic_settings.sources.utils import parse_env_vars
 
 from catalog.errors import SettingsError
+from flows.catalog_file import require_own_catalog
+from flows.folder_files import DOTENV, TOML, FolderFiles, read_folder_files
+from flows.lending import lend_to_boto3, own_environment
+from flows.secret_routes import Strength, database_trouble, key_trouble
 
 ProviderName = Literal["wavespeed", "offline"]
+
+ENVIRONMENT, DEFAULT = "environment", "default"
+_STRENGTHS = {
+    ENVIRONMENT: Strength.ENVIRONMENT,
+    DOTENV: Strength.FOLDER,
+    TOML: Strength.FOLDER,
+}
 
 
 class Settings(BaseSettings):
@@ -35,8 +55,6 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix="REELCAT_",
-        env_file=".env",
-        toml_file="reelcat.toml",
         extra="ignore",
         populate_by_name=True,
         hide_input_in_errors=True,
@@ -53,6 +71,9 @@ class Settings(BaseSettings):
     )
     """The provider's address, or that of a sandbox."""
 
+    allow_http: bool = False
+    """Send the key over plain HTTP to another machine, for a rehearsal there."""
+
     wavespeed_key_block: str | None = None
     """Name of a Prefect Secret block that holds the key; asked by flows where no key is set."""
 
@@ -68,22 +89,22 @@ class Settings(BaseSettings):
     poll_interval: float = Field(default=5.0, gt=0, le=3600)
     """Least seconds between two polls of one prediction; the provider asks for 5 with video."""
 
-    wait_minutes: float = Field(default=60.0, gt=0)
+    wait_minutes: float = Field(default=60.0, gt=0, le=525_600)
     """How long a run waits for one prediction before it leaves it to the next run."""
 
-    settle_delay: float = Field(default=60.0, ge=0)
+    settle_delay: float = Field(default=60.0, ge=0, le=604_800)
     """Seconds that a lost submission may take to appear in the provider's list."""
 
     exclusive_account: bool = False
     """Nobody but this catalog uses the account, so a stray prediction can only be ours."""
 
-    drift_tolerance: Decimal = Field(default=Decimal("0.05"), ge=0)
+    drift_tolerance: Decimal = Field(default=Decimal("0.05"), ge=0, le=1_000_000)
     """Dollars by which the bill may exceed the quotes before paid runs stop to be looked at."""
 
     link_hours: float = Field(default=6.0, gt=0, le=168)
     """How long a link to a video in a bucket stays good: the provider's queue and its download."""
 
-    upload_mbit: float | None = Field(default=None, gt=0)
+    upload_mbit: float | None = Field(default=None, gt=0, le=1_000_000)
     """Megabits a second that uploads take together at most; unset, as fast as the line is."""
 
     s3_requester_pays: bool = False
@@ -101,7 +122,7 @@ class Settings(BaseSettings):
     probe_workers: int | None = Field(default=None, ge=1, le=256)
     """Processes that look at files; one a core unless set, more for buckets far away."""
 
-    probe_timeout: float = Field(default=60.0, gt=0)
+    probe_timeout: float = Field(default=60.0, gt=0, le=86_400)
     """Seconds after which looking at one file is given up."""
 
     log_format: Literal["text", "json"] | None = None
@@ -112,6 +133,10 @@ class Settings(BaseSettings):
 
     keep_location_tags: bool = False
     """Keep where a video was recorded (GPS); dropped unless asked for."""
+
+    #: Who said what; what nobody did is not in it.
+    _strengths: dict[str, Strength] = PrivateAttr(default_factory=dict)
+    _unread: tuple[str, ...] = PrivateAttr(default=())
 
     @field_validator("sources", mode="before")
     @classmethod
@@ -148,19 +173,51 @@ class Settings(BaseSettings):
         """Decide who describes.
 
         Raises:
-            SettingsError: if wavespeed was asked for and there is no key.
+            SettingsError: if wavespeed is to, and there is no key or it may not be sent there.
         """
-        chosen = asked or self.provider or ("wavespeed" if self._has_key else "offline")
+        chosen = asked or self.provider or ("wavespeed" if self.has_key else "offline")
         if chosen not in {"wavespeed", "offline"}:
             raise SettingsError(f"--provider takes wavespeed or offline, not {chosen!r}.")
-        if chosen == "wavespeed" and not self._has_key:
+        if chosen == "wavespeed" and not self.has_key:
             raise SettingsError(
                 "There is no key for wavespeed; set WAVESPEED_API_KEY, or use --provider offline."
             )
+        if chosen == "wavespeed" and (trouble := self.key_trouble()) is not None:
+            raise SettingsError(f"WAVESPEED_BASE_URL: {trouble}.")
         return "wavespeed" if chosen == "wavespeed" else "offline"
 
+    def key_trouble(self) -> str | None:
+        """Say why the key may not be sent to the provider's address; None if it may."""
+        strongest = Strength.COMMAND_LINE  # of what nobody read: it was given by who calls
+        said = self._strengths.get("wavespeed_base_url", strongest)
+        built_in = type(self).model_fields["wavespeed_base_url"].default
+        return key_trouble(
+            self.wavespeed_base_url,
+            key=self._strengths.get("wavespeed_api_key", strongest),
+            address=None if self.wavespeed_base_url.rstrip("/") == built_in else said,
+            open_to_http=(
+                self._strengths.get("allow_http", strongest) if self.allow_http else None
+            ),
+        )
+
+    def having_key(self, key: SecretStr, strength: Strength) -> Settings:
+        """Give the same settings with a key that comes from elsewhere."""
+        settings = self.model_copy(update={"wavespeed_api_key": key})
+        settings._strengths = {**self._strengths, "wavespeed_api_key": strength}  # noqa: SLF001
+        return settings
+
+    def strength_of(self, field: str) -> Strength | None:
+        """Tell how far the source of a setting can be trusted; None for what nobody set."""
+        return self._strengths.get(field)
+
     @property
-    def _has_key(self) -> bool:
+    def unread(self) -> tuple[str, ...]:
+        """What of the current folder was not read or not taken, in sentences that say why."""
+        return self._unread
+
+    @property
+    def has_key(self) -> bool:
+        """Tell whether there is a key."""
         key = self.wavespeed_api_key
         return key is not None and bool(key.get_secret_value().strip())
 
@@ -170,91 +227,104 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - read below, if trusted
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - there are none
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Put the settings file below the environment."""
+        """Put the files of the current folder, as far as trusted, below the environment."""
+        files = read_folder_files()
         return (
             init_settings,
             env_settings,
-            dotenv_settings,
-            TomlConfigSettingsSource(settings_cls),
-            file_secret_settings,
+            _Variables(settings_cls, files.variables),
+            InitSettingsSource(settings_cls, files.toml),
         )
 
 
-def cannot_be_read(name: str, error: OSError | ValueError) -> SettingsError:
-    """Say that a file of settings cannot be read, and why."""
-    reason = error.strerror if isinstance(error, OSError) else error
-    return SettingsError(f"{name} cannot be read: {reason}.")
+class _Variables(EnvSettingsSource):
+    """Variables that were read from a file."""
+
+    def __init__(self, settings_cls: type[BaseSettings], variables: dict[str, str | None]) -> None:
+        self._variables = variables
+        super().__init__(settings_cls)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return parse_env_vars(self._variables, case_sensitive=False)
 
 
-def read_dotenv() -> dict[str, str | None]:
-    """Give all that `.env` says, whoever it is for; nothing if there is none.
-
-    Raises:
-        SettingsError: it is there and cannot be read.
-    """
-    try:
-        return dotenv_values(".env")
-    except (OSError, ValueError) as error:  # not ours to read, or not UTF-8
-        raise cannot_be_read(".env", error) from None
+def variable_of(field: str, info: FieldInfo) -> str:
+    """Give the name of a setting in the environment."""
+    alias: str | AliasPath | AliasChoices | None = info.validation_alias
+    return alias if isinstance(alias, str) else f"REELCAT_{field.upper()}"
 
 
-def _lend_to_boto3() -> None:
-    """Put boto3's own variables from `.env` where it looks for them, below what is set there."""
-    for name, value in read_dotenv().items():
-        if name.startswith("AWS_") and value:
-            os.environ.setdefault(name, value)
+def said_by_whom(files: FolderFiles) -> dict[str, dict[str, Any]]:
+    """Give what each source says of settings, by their fields; the strongest source first."""
+    sources: dict[str, Mapping[str, Any]] = {
+        ENVIRONMENT: EnvSettingsSource(Settings)(),
+        DOTENV: _Variables(Settings, files.variables)(),
+        TOML: files.toml,
+    }
+    fields = {
+        key: field
+        for field, info in Settings.model_fields.items()
+        for key in (variable_of(field, info), field)
+    }
+    return {
+        source: {fields[key]: value for key, value in said.items() if key in fields}
+        for source, said in sources.items()
+    }
 
 
-def read_settings() -> Settings:
+def read_settings(*, catalog: bool = True) -> Settings:
     """Read every setting.
+
+    `catalog`: the catalog that they name will be used.
 
     Raises:
         SettingsError: naming the first setting that makes no sense, and what it takes, or the file
-            that cannot be read.
+            that cannot be read or would have decided what a run is.
+        CatalogError: somebody else could have changed the catalog.
     """
-    _lend_to_boto3()
+    files = read_folder_files()
+    environment = own_environment()
+    for one in files.refused:
+        if one.decides(environment):
+            raise SettingsError(str(one))
+    lend_to_boto3(files)
     try:
-        return Settings()
+        settings = settings_of(files)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"])
         shown = name if name.isupper() else f"REELCAT_{name.upper()}"
         told = first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"{shown}: {told}.") from None
-    except (OSError, ValueError) as error:  # `.env` was read; this is not ours to read, or not TOML
-        raise cannot_be_read("reelcat.toml", error) from None
+    trouble = catalog_trouble(settings) if catalog else None
+    if trouble is not None:
+        raise SettingsError(f"REELCAT_DATABASE_URL: {trouble}.")
+    return settings
 
 
-class _PrefectPlace(BaseSettings):
-    """The few of Prefect's own settings that say whether there is a server to use."""
+def settings_of(files: FolderFiles) -> Settings:
+    """Give the settings, and who said what; raises what pydantic does."""
+    settings = Settings()
+    settings._strengths = {  # noqa: SLF001 - nobody else makes settings
+        field: _STRENGTHS[source]
+        for source, said in reversed(said_by_whom(files).items())
+        for field in said
+    }
+    settings._unread = files.unread  # noqa: SLF001 - as above
+    return settings
 
-    model_config = SettingsConfigDict(env_prefix="PREFECT_", env_file=".env", extra="ignore")
 
-    api_url: str | None = None
-    home: Path = Path("~/.prefect")
-    profiles_path: Path | None = None
-    profile: str | None = None
-
-
-def prefect_is_configured() -> bool:
-    """Tell whether PREFECT_API_URL or the active profile names a Prefect server.
-
-    Does not import Prefect, and asks no server.
+def catalog_trouble(settings: Settings) -> str | None:
+    """Say why a password may not go to the catalog's address; None if it may.
 
     Raises:
-        SettingsError: `.env` is there and cannot be read.
+        CatalogError: somebody else could have changed the catalog.
     """
-    read_dotenv()  # says so if that cannot be done
-    place = _PrefectPlace()
-    if place.api_url:
-        return True
-    path = (place.profiles_path or place.home / "profiles.toml").expanduser()
-    try:
-        known = tomllib.loads(path.read_text("utf-8"))
-        active = known["profiles"][place.profile or known["active"]]
-    except (OSError, ValueError, KeyError):
-        return False
-    return bool(active.get("PREFECT_API_URL"))
+    strength = settings.strength_of("database_url")
+    require_own_catalog(settings.database_url, named_here=strength in {None, Strength.FOLDER})
+    if strength is not Strength.FOLDER:
+        return None
+    return database_trouble(settings.database_url, os.environ)

@@ -147,7 +147,7 @@ class Others:
             session,
             budget_run_id=self.engine.budget_run_id,
             run_id=self.engine.run_id,
-            given_up_before=services.clock() - services.provider.patience,
+            given_up_before=services.provider.clock() - services.provider.patience,
         )
 
     async def _take_over(self) -> None:

@@ -5,7 +5,6 @@ Imports Prefect only when a run is begun, so that asking whether to go this way 
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,17 +15,11 @@ from catalog.errors import SettingsError
 from flows.door import Door
 from flows.options import RunOptions
 from flows.parameters import parameters_of
+from flows.prefect_import import import_prefect, outside_the_folder
 from flows.report import RunReport
 from flows.settings import Settings
 from tasks.services import Services
 from tasks.tally import Tally
-
-#: Prefect writes nothing over what `reelcat` shows, and a server that it starts reports to nobody.
-_QUIET = {
-    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "DO_NOT_TRACK": "1",
-}
 
 
 async def run_through_prefect(
@@ -41,9 +34,7 @@ async def run_through_prefect(
         SettingsError: if the Prefect server that is configured does not answer.
         ReelcatError: what `flows.run.run` raises.
     """
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
-    # Prefect takes a second to import, and reads its settings then.
+    import_prefect()
     from prefect.exceptions import PrefectException  # noqa: PLC0415
 
     from flows.batch import Caller, Means, calling, catalog_videos  # noqa: PLC0415
@@ -70,7 +61,7 @@ async def run_through_prefect(
 async def _require_server() -> None:
     from prefect.client.orchestration import get_client  # noqa: PLC0415 - a second to import
 
-    with _deaf_children():
+    with _deaf_children(), outside_the_folder():
         client = get_client()
     async with client:
         trouble = await client.api_healthcheck()

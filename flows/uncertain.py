@@ -27,7 +27,7 @@ from catalog.values import ListedPrediction
 from tasks.services import Services
 from tasks.tally import Tally, Trouble
 
-#: How far the provider's clock may differ from ours.
+#: So much earlier and later the list is asked for, where the provider has not told its time.
 _SKEW = timedelta(minutes=5)
 
 
@@ -54,7 +54,7 @@ async def resolve(
     result = Resolution(adopted=[], released=0, still={})
     lost = await asyncio.to_thread(_lost, services)
     while lost:
-        looked_at = services.clock()
+        looked_at = services.provider.clock()
         verdicts = await _judge(lost, services, now=looked_at)
         result = await _apply(verdicts, result, services, run_id)
         # By the moment at which they were judged: one that grew old enough since was not.
@@ -66,7 +66,7 @@ async def resolve(
         ]
         if until is None or not due:
             break
-        left = (max(due) - services.clock()).total_seconds()
+        left = (max(due) - services.provider.clock()).total_seconds()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, left) + 0.05):
                 await until.wait()
@@ -123,7 +123,7 @@ def _evidence(
             listed=listed,
             known=collecting.known(session, [row.provider_id for row in listed]),
             unanswered=collecting.unanswered(
-                session, services.provider.endpoint, now=services.clock()
+                session, services.provider.endpoint, now=services.provider.clock.latest()
             ),
             complete=complete,
             exclusive=services.provider.exclusive,
@@ -136,7 +136,7 @@ async def _apply(
 ) -> Resolution:
     adopted, released = list(before.adopted), before.released
     still: dict[int, str] = {}
-    now = services.clock()
+    now = services.provider.clock()
     for verdict in verdicts:
         match verdict:
             case Adopt():

@@ -85,6 +85,7 @@ async def open_services(
             clock=tempo.clock,
             waits=tempo.waits,
             new_token=lambda: secrets.token_hex(16),
+            zone=settings.zone,
         )
 
 

@@ -2,7 +2,8 @@
 
 An object in a bucket gets a link, signed now; a local file is uploaded, once for all its tasks; the
 sandbox in this process reads local files itself. The file is looked at again first: what was probed
-is what is described.
+is what is described. Of a local file nothing is sent before what was opened was seen to be the
+content that was probed, and it is sent from there.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from weakref import WeakValueDictionary
 
 from catalog import locations, uploads
@@ -21,9 +22,17 @@ from catalog.errors import ReelcatError
 from catalog.planning import Job
 from catalog.tokens import with_token
 from catalog.values import Listing, RefusalKind, Refused
+from tasks.media.fingerprint import content_id
 from tasks.services import Services
-from tasks.storage.errors import LinkTooShort, StoreError, StoreUnreachable
+from tasks.storage.errors import (
+    FileChanged,
+    FileVanished,
+    LinkTooShort,
+    StoreError,
+    StoreUnreachable,
+)
 from tasks.storage.freshness import has_changed
+from tasks.storage.local import LocalFile
 from tasks.storage.store import ARCHIVE_CLASSES
 from tasks.threads import SharedVisits
 from tasks.wavespeed.errors import UploadRefused
@@ -41,12 +50,18 @@ class CannotAddress(ReelcatError):
         super().__init__(refusal.reason)
 
 
+class _OtherContent(ReelcatError):
+    """A file of the same size and time holds something else than was probed."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
     """What the catalog knows of where a video can be read."""
 
     #: Where it was seen; None if it lies nowhere any more.
     listing: Listing | None
+    #: What its bytes were seen to be when they were probed.
+    content_id: str | None
     #: Where it was uploaded earlier, and until when it is kept there.
     kept: tuple[str, datetime] | None
 
@@ -56,6 +71,7 @@ class _Found:
     """Where a video lies, and how the provider gets at it."""
 
     listing: Listing
+    content_id: str
     #: None if it does not lie on this machine.
     path: Path | None
     #: For the provider; a secret. None if the file is to be uploaded.
@@ -107,11 +123,15 @@ class Addresses:
     def _places(self, jobs: Sequence[Job]) -> Mapping[int, Place]:
         prefer = {job.left.video_id: job.left.uri for job in jobs}
         with self.services.catalog.read() as session:
-            listings = locations.places_to_read(session, prefer)
+            copies = locations.places_to_read(session, prefer)
             kept = uploads.find(session, prefer, self.services.provider.endpoint)
         return {
-            video_id: Place(listing=listings.get(video_id), kept=kept.get(video_id))
-            for video_id in prefer
+            video_id: Place(
+                listing=copy.listing if copy else None,
+                content_id=copy.content_id if copy else None,
+                kept=kept.get(video_id),
+            )
+            for video_id, copy in ((video_id, copies.get(video_id)) for video_id in prefer)
         }
 
     async def _found(self, job: Job, token: str, place: Place | None) -> _Found:
@@ -138,26 +158,58 @@ class Addresses:
 
     def _look(self, place: Place, token: str) -> _Found:
         provider, listing = self.services.provider, place.listing
-        if listing is None:
+        if listing is None or place.content_id is None:
             raise CannotAddress(_never("It lies nowhere any more."))
         reader = self.services.stores.reader(listing.uri)
+        path = reader.local_path(listing.uri)
+        if path is not None:
+            with self._open(listing):
+                root = None if self.services.stores.options.follow_links else listing.root
+                here = _for_this_process(listing.uri, root, place.content_id, token)
+            return _Found(
+                listing=listing,
+                content_id=place.content_id,
+                path=path,
+                link=here if provider.offline else None,
+                kept=place.kept,
+            )
         seen = reader.look(listing.uri)
         if seen is None or has_changed(listing, seen):
-            raise CannotAddress(
-                _never("The file changed or went away since it was looked at; run again.")
-            )
+            raise CannotAddress(_changed())
         if seen.storage_class in ARCHIVE_CLASSES:
             raise CannotAddress(
                 _never(f"It was archived ({seen.storage_class}); restore it, then run again.")
             )
-        path = reader.local_path(listing.uri)
-        if provider.offline and path is not None:
-            link: str | None = with_token(listing.uri, token)
-        else:
-            link = reader.provider_url(
-                listing.uri, version=seen.version, token=token, expires_in=provider.link_lasts
-            )
-        return _Found(listing=listing, path=path, link=link, kept=place.kept)
+        link = reader.provider_url(
+            listing.uri, version=seen.version, token=token, expires_in=provider.link_lasts
+        )
+        return _Found(
+            listing=listing, content_id=place.content_id, path=None, link=link, kept=place.kept
+        )
+
+    def _open(self, listing: Listing) -> LocalFile:
+        """Open a local file as it was listed."""
+        reader = self.services.stores.local_reader()
+        try:
+            file = reader.open(listing.uri, size=listing.size, root=listing.root)
+        except (FileChanged, FileVanished) as error:
+            raise CannotAddress(_changed()) from error
+        if file.stamp.mtime_ns == listing.mtime_ns:
+            return file
+        file.close()
+        raise CannotAddress(_changed())
+
+    def _open_content(self, found: _Found) -> LocalFile:
+        """Open a local file to be sent, once it is seen to hold what was probed."""
+        file = self._open(found.listing)
+        try:
+            if content_id(file, file.size) == found.content_id:
+                return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+        raise _OtherContent(found.listing.uri)
 
     async def _upload(self, video_id: int, found: _Found, path: Path) -> str:
         async with self._locks.setdefault(video_id, asyncio.Lock()):
@@ -165,7 +217,7 @@ class Addresses:
             kept = self._uploaded.get(video_id) or found.kept
             if kept is not None and kept[1] > now:
                 return kept[0]
-            url = await self._send(found.listing, path)
+            url = await self._send(found, path)
             expires_at = now + UPLOAD_KEPT_FOR
             self._uploaded[video_id] = (url, expires_at)
             if not urlsplit(url).query:  # a signed address is a secret and is not kept
@@ -180,13 +232,18 @@ class Addresses:
                 )
             return url
 
-    async def _send(self, listing: Listing, path: Path) -> str:
-        client = self.services.provider.client
+    async def _send(self, found: _Found, path: Path) -> str:
+        client, size = self.services.provider.client, found.listing.size
         try:
-            ticket = await client.ticket(filename=path.name, size=listing.size, content_type=None)
+            ticket = await client.ticket(filename=path.name, size=size, content_type=None)
         except UploadRefused as error:
             raise CannotAddress(Refused(kind=error.kind, reason=str(error))) from error
-        outcome = await client.put(ticket, path, size=listing.size)
+        try:
+            outcome = await client.put(ticket, partial(self._open_content, found), size=size)
+        except _OtherContent as error:
+            # Its size and time are as they were: no listing would notice.
+            await self.services.writer.apply(partial(locations.look_again, listing=found.listing))
+            raise CannotAddress(_changed()) from error
         match outcome:
             case Stored():
                 return ticket.download_url
@@ -194,6 +251,16 @@ class Addresses:
                 raise CannotAddress(Refused(kind=kind, reason=reason))
             case PerhapsStored(reason=reason):
                 raise CannotAddress(_later(reason))
+
+
+def _for_this_process(uri: str, root: str | None, content: str, token: str) -> str:
+    """Give an address that says to the sandbox in this process what it is to find there."""
+    told = {"content": content, **({} if root is None else {"root": root})}
+    return with_token(f"{uri}#{urlencode(told)}", token)
+
+
+def _changed() -> Refused:
+    return _never("The file changed or went away since it was looked at; run again.")
 
 
 def _never(reason: str) -> Refused:

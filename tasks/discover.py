@@ -59,6 +59,8 @@ async def discover(
             f"{source.label} is empty, and all {missing} files that were known there are marked "
             "missing; is it mounted?"
         )
+    if scan.links:
+        tally.notices.append(f"{source.label}: {_links(scan.links)}")
     tally.failures.extend(
         Trouble(what=problem.uri, reason=problem.reason, kind="folder") for problem in scan.problems
     )
@@ -88,6 +90,8 @@ class _Scan:
     began: datetime
     listed: int = 0
     problems: list[ListingProblem] = field(default_factory=list)
+    #: Links that lead out of the source and were left alone.
+    links: int = 0
     seen: Seen = field(default_factory=Seen)
 
     def look(self, pages: Iterator[Page]) -> _Compared | None:
@@ -97,7 +101,9 @@ class _Scan:
             return None
         listings = [one for one in page if type(one) is Listing]
         if len(listings) < len(page):
-            self.problems.extend(one for one in page if type(one) is ListingProblem)
+            problems = [one for one in page if type(one) is ListingProblem]
+            self.problems.extend(one for one in problems if not one.leads_out)
+            self.links += sum(one.leads_out for one in problems)
         self.listed += len(listings)
         meant, others = self.selection.divide(listings)
         with self.services.catalog.read() as session:
@@ -166,6 +172,12 @@ async def _remember_scan(scope: Scope, services: Services, problem: str | None) 
     await services.writer.apply(
         partial(sources.record_scan, scope=scope, now=services.clock(), problem=problem)
     )
+
+
+def _links(count: int) -> str:
+    if count == 1:
+        return "1 link that leads out of it was not followed; --follow-links follows it."
+    return f"{count:,} links that lead out of it were not followed; --follow-links follows them."
 
 
 def _summary(problems: Sequence[ListingProblem]) -> str | None:

@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any
 
+from catalog.visible import visible
 from tasks.wavespeed.redaction import redact
 
 LOGGER = logging.getLogger("reelcat")
@@ -66,4 +67,4 @@ def _quoted(value: float | str | bool) -> str:  # noqa: FBT001 - it is printed, 
     """Write a fact so that its end can be told, on one line."""
     text = str(value)
     plain = text and not any(sign.isspace() or sign in '"=' for sign in text)
-    return text if plain and text.isprintable() else repr(text)
+    return visible(text if plain and text.isprintable() else repr(text))

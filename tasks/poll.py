@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from catalog.values import Ended, Gone, Pending
 from tasks.services import Services
@@ -40,8 +40,8 @@ class Poller:
         *,
         accepted_at: datetime,
         expires_at: datetime | None,
-    ) -> Ended | None:
-        """Wait for the end of a prediction; None if it did not come in time.
+    ) -> Ended | Pending:
+        """Wait for the end of a prediction; what the last look gave if it did not come in time.
 
         Gone only when the provider has certainly forgotten it.
 
@@ -56,22 +56,23 @@ class Poller:
 
     async def _follow(
         self, provider_id: str, accepted_at: datetime, expires_at: datetime | None
-    ) -> Ended | None:
-        clock = self.services.clock
-        age = (clock() - accepted_at).total_seconds()
+    ) -> Ended | Pending:
+        clock, began = self.services.provider.clock, self._seconds()
+        taken_over_at = max(0.0, (clock() - accepted_at).total_seconds())
+        age = taken_over_at
         first_look = self.schedule.first_look_seconds(self.times)
         # One that is taken over late may have ended long before: when it did teaches nobody.
         last_unfinished = 0.0 if age <= first_look else None
         wait = max(0.0, first_look - age)
-        patience = clock() + self.services.provider.patience
+        patience = self.services.provider.patience.total_seconds()
         troubles = 0
         while True:
             await asyncio.sleep(wait)
             outcome = await self.services.provider.client.poll(provider_id)
-            now = clock()
-            age = (now - accepted_at).total_seconds()
+            waited = self._seconds() - began  # no clock that is set meanwhile moves it
+            age = taken_over_at + waited
             if isinstance(outcome, Gone):
-                if expires_at is not None and now >= expires_at:
+                if expires_at is not None and clock() >= expires_at:
                     return outcome
                 outcome = Pending(trouble="the provider does not know it yet")
             if not isinstance(outcome, Pending):
@@ -88,8 +89,8 @@ class Poller:
                 jitter=self.rng.random(),
                 few=self._followed <= FEW,
             )
-            if now + timedelta(seconds=wait) > patience:
-                return None
+            if waited + wait > patience:
+                return outcome
 
     def _learn(self, unfinished_at_seconds: float, finished_at_seconds: float) -> None:
         """Take note of how long one took, and how long it has been unnoticed."""

@@ -25,7 +25,7 @@ async def record(
     prediction_id: int, ended: Ended, *, duration_seconds: Decimal | None, services: Services
 ) -> None:
     """Write down how a prediction ended; a second time changes nothing."""
-    now = services.clock()
+    now = services.provider.clock()
     match ended:
         case Completed():
             completion = Completion(

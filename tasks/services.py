@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from catalog.account import Limits
 from catalog.clock import Clock
@@ -14,6 +15,7 @@ from catalog.runs import HEARTBEAT_EVERY
 from tasks.media.pool import InspectPool
 from tasks.storage.stores import Stores
 from tasks.wavespeed.client import WaveSpeed
+from tasks.wavespeed.clock import ProviderClock
 from tasks.writing import GroupWriter
 
 
@@ -40,6 +42,11 @@ class Provider:
     drift_tolerance: int
     #: How long a link to a video must stay good: the queue's time and the provider's.
     link_lasts: timedelta
+
+    @property
+    def clock(self) -> ProviderClock:
+        """The provider's time, for whatever is compared with its own."""
+        return self.client.clock
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +78,8 @@ class Services:
     pool: InspectPool
     provider: Provider
     clock: Clock
-    #: Gives a new, unguessable, URL-safe token at each call.
+    #: Gives what nobody can guess and nothing else has at each call, safe in a URL.
     new_token: Callable[[], str]
+    #: Where the days and months of budgets begin.
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     waits: Waits = field(default_factory=Waits)

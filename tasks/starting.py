@@ -17,6 +17,7 @@ from functools import partial
 from catalog import holding
 from catalog.holding import Intents
 from tasks.services import Services
+from tasks.wavespeed.clock import Instant
 from tasks.wavespeed.pacing import StartPacer
 
 _MOST_AT_ONCE = 200
@@ -32,9 +33,11 @@ class Starter:
     ended: Callable[[], int] = int
     #: The account's limits had no room for longer than a prediction is waited for.
     starved: bool = False
-    _waiting: dict[int, asyncio.Future[bool]] = field(default_factory=dict)
+    _waiting: dict[int, asyncio.Future[Instant | None]] = field(default_factory=dict)
     _granting: asyncio.Task[None] | None = None
     _closed: asyncio.Event = field(default_factory=asyncio.Event)
+    #: One that was granted, by which a catalog is known that was replaced by an older one.
+    _last: int | None = None
     #: How many the pacer has let pass that have not started.
     _turns: int = 0
     #: Whether somebody waits for whom the pacer has not been asked; whether it let some pass.
@@ -43,11 +46,15 @@ class Starter:
     #: Whether there may be room again in the account.
     _room: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def start(self, prediction_id: int) -> bool:
-        """Wait until the POST may be sent; False if nothing is started any more."""
+    async def start(self, prediction_id: int) -> Instant | None:
+        """Wait until the POST may be sent; None if nothing is started any more.
+
+        Gives the instant that the intent was written with: it counts, however long this process
+        sleeps after it.
+        """
         if self._closed.is_set():
-            return False
-        granted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            return None
+        granted: asyncio.Future[Instant | None] = asyncio.get_running_loop().create_future()
         self._waiting[prediction_id] = granted
         self._wanted.set()
         if self._granting is None or self._granting.done():
@@ -122,7 +129,7 @@ class Starter:
                 self.starved = True
                 self.close()
             if self._closed.is_set():
-                self._answer(list(self._waiting), granted=False)
+                self._answer(list(self._waiting), None)
                 return
             if self._turns <= 0:
                 await self._next_turns()
@@ -130,11 +137,13 @@ class Starter:
                 continue
             self._room.clear()
             group = list(itertools.islice(self._waiting, min(self._turns, _MOST_AT_ONCE)))
+            instant = self.services.provider.clock.instant()
             started = await self._intend(group)
+            self._last = max(started.granted, default=self._last)
             self._turns = max(0, self._turns - len(started.granted))  # a pause takes them away
             self._wanted.set()
-            self._answer(started.granted, granted=True)
-            self._answer(started.gone, granted=False)
+            self._answer(started.granted, instant)
+            self._answer(started.gone, None)
             if started.granted:
                 last_grant = clock()
             if len(started.granted) + len(started.gone) < len(group):
@@ -156,12 +165,13 @@ class Starter:
                 prediction_ids=group,
                 endpoint=self.services.provider.endpoint,
                 limits=limits,
-                now=self.services.clock(),
+                last=self._last,
+                now=self.services.provider.clock.earliest(),
             )
         )
 
-    def _answer(self, prediction_ids: Iterable[int], *, granted: bool) -> None:
+    def _answer(self, prediction_ids: Iterable[int], instant: Instant | None) -> None:
         for prediction_id in prediction_ids:
             future = self._waiting.pop(prediction_id, None)
             if future is not None and not future.done():
-                future.set_result(granted)
+                future.set_result(instant)

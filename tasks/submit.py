@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from functools import partial
 
 from catalog import outcomes, predictions
 from catalog.analyses import Wish
+from catalog.errors import ProviderIdTaken
 from catalog.holding import Held
+from catalog.matching import INTENT_LASTS
 from catalog.outcomes import Acceptance
 from catalog.planning import Job
 from catalog.values import Accepted, RefusalKind, Refused, SubmitOutcome, Uncertain
 from tasks.events import tell, tell_item
 from tasks.services import Services
+from tasks.wavespeed.clock import Instant
 from tasks.wavespeed.withholding import Withheld
-
-#: An older intent is not sent: a process that slept for so long may have been taken for dead, and
-#: its submission for one that never arrived.
-INTENT_LASTS = timedelta(seconds=60)
 
 _STOPPED = Refused(kind=RefusalKind.NOT_SENT, reason="The run was stopped before.")
 _STALE = Refused(kind=RefusalKind.NOT_SENT, reason="This process slept; nothing was sent.")
@@ -32,21 +30,23 @@ async def submit(
     wish: Wish,
     services: Services,
     *,
-    intended_at: datetime,
+    intended_at: Instant,
     is_halted: Callable[[], bool],
     saw: Callable[[SubmitOutcome], None],
 ) -> SubmitOutcome:
     """Send the POST of a durable intent and record its outcome before giving it.
 
     Never sends twice: whatever is not certainly accepted or certainly refused is uncertain. Nothing
-    is sent once `is_halted`, or later than `INTENT_LASTS`, also if it waited for other requests.
+    is sent once `is_halted`, or when the intent is older than `INTENT_LASTS` by either clock of
+    this machine; that is asked last when the connection is there.
     `saw` is told of the provider's answer before it is written down, for that may let others start.
     """
 
     def check() -> None:
         if is_halted():
             raise Withheld(_STOPPED)
-        if services.clock() - intended_at > INTENT_LASTS:
+        _, age = services.provider.clock.instant().elapsed(intended_at)
+        if age > INTENT_LASTS:
             raise Withheld(_STALE)
 
     outcome = await services.provider.client.submit(
@@ -58,15 +58,18 @@ async def submit(
     )
     if outcome is not _STOPPED:
         saw(outcome)
-    now = services.clock()
+    clock = services.provider.clock
     facts = {"prediction": held.prediction_id, "video": job.left.video_id, "task": job.left.task}
     match outcome:
         case Accepted(provider_id=provider_id):
             tell_item("prediction.accepted", provider_id=provider_id, **facts)
-            await services.writer.add(
-                outcomes.accept,
-                Acceptance(prediction_id=held.prediction_id, provider_id=provider_id, now=now),
+            accepted = Acceptance(
+                prediction_id=held.prediction_id, provider_id=provider_id, now=clock.earliest()
             )
+            try:
+                await services.writer.add(outcomes.accept, accepted)
+            except ProviderIdTaken as error:
+                outcome = Uncertain(reason=str(error))
         case Refused():
             tell_item("prediction.refused", reason=outcome.reason, **facts)
             await services.writer.apply(
@@ -74,12 +77,18 @@ async def submit(
                     predictions.refuse,
                     prediction_id=held.prediction_id,
                     refusal=outcome,
-                    now=now,
+                    now=clock.earliest(),
                 )
             )
-        case Uncertain(reason=reason):
-            tell("prediction.uncertain", logging.WARNING, reason=reason, **facts)
-            await services.writer.apply(
-                partial(predictions.lose, prediction_id=held.prediction_id, reason=reason, now=now)
-            )
+        case Uncertain():
+            pass
+    if isinstance(outcome, Uncertain):
+        tell("prediction.uncertain", logging.WARNING, reason=outcome.reason, **facts)
+        lose = partial(
+            predictions.lose,
+            prediction_id=held.prediction_id,
+            reason=outcome.reason,
+            now=clock.latest(),
+        )
+        await services.writer.apply(lose)
     return outcome

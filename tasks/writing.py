@@ -19,7 +19,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy.orm import Session
 
 from catalog.database import Catalog
-from catalog.errors import CatalogBusy, CatalogFull, CatalogReadOnly
+from catalog.errors import CatalogBusy, CatalogFull, CatalogReadOnly, CatalogReplaced
 from tasks.crashpoints import crash_point
 
 T = TypeVar("T")
@@ -143,7 +143,7 @@ class GroupWriter:
             results = self._catalog.write(lambda session: _apply(session, group))
             for name in names:
                 crash_point(f"{name}: after commit")
-        except (CatalogBusy, CatalogFull, CatalogReadOnly) as error:
+        except (CatalogBusy, CatalogFull, CatalogReadOnly, CatalogReplaced) as error:
             return [(waiting, error) for waiting in group]
         except Exception as error:  # noqa: BLE001 - handed to whoever asked for the change
             if len(group) == 1:

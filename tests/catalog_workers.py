@@ -34,7 +34,7 @@ def buy(url: str, run_id: str, analysis_ids: list[int], rounds: int, starts: int
                     picks=picks(chosen, QUOTE),
                     purchase=purchase(run_id),
                     now=NOW,
-                    new_token=new_token,
+                    unique=new_token,
                 )
             ).held
             ids = [one.prediction_id for one in held]
@@ -86,7 +86,7 @@ def buy_and_die(url: str, run_id: str, analysis_ids: list[int]) -> None:
             picks=picks(analysis_ids, QUOTE),
             purchase=purchase(run_id),
             now=NOW,
-            new_token=tokens(f"{run_id}-"),
+            unique=tokens(f"{run_id}-"),
         )
     ).held
 

@@ -118,7 +118,8 @@ class Sandbox:
 
     def _get(self, path: str) -> Any:
         with httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS) as client:
-            return client.get(f"{self.url}{path}").raise_for_status().json()
+            key = {"Authorization": f"Bearer {KEY}"}
+            return client.get(f"{self.url}{path}", headers=key).raise_for_status().json()
 
 
 @contextlib.contextmanager

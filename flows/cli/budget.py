@@ -15,7 +15,8 @@ def budget(*, day: str | None = None, month: str | None = None, json: Json = Fal
     """Set what may be spent in a day and in a month, and show what is committed.
 
     A limit holds for today (or this month) at once and for every one that follows, over all runs
-    and workers. Nothing over it is ever submitted. Days begin at midnight in REELCAT_TIMEZONE.
+    and workers, also those that are under way: a lower one stops them before they send anything
+    more that it does not cover. Days begin at midnight in REELCAT_TIMEZONE.
 
     Example:
         reelcat budget
@@ -72,12 +73,16 @@ def _set(limits: dict[str, int | None]) -> list[str]:
 
     settings = read_settings()
     current = scopes_at(utc_now(), run_id="", zone=settings.zone)
-    scopes = {scope: [scope, current.day if scope == DAY else current.month] for scope in limits}
     catalog = open_catalog(settings.database_url)
     standings = []
     try:
         for scope, micros in limits.items():
-            change = partial(budgets.set_limit, scopes=scopes[scope], limit_micros=micros)
+            change = partial(
+                budgets.set_standing_limit,
+                standing_scope=scope,
+                current=current.day if scope == DAY else current.month,
+                limit_micros=micros,
+            )
             standings += catalog.write(change)
     finally:
         catalog.close()
@@ -95,6 +100,6 @@ def _below(standing: Standing) -> str:
     kind = standing.scope.partition(":")[0]
     return (
         f"{show(standing.committed_micros)} of this {kind} are committed already, more than "
-        f"{show(standing.limit_micros or 0)}: nothing more is bought until the next {kind}, and "
-        "what is out is still paid."
+        f"{show(standing.limit_micros or 0)}: what was not sent yet is given back, nothing beyond "
+        f"the limit is bought until the next {kind}, and what is out is still paid."
     )

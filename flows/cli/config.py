@@ -15,7 +15,8 @@ def config(*, json: Json = False) -> int:
 
     An option of a command comes before the environment, that before `.env`, that before
     `reelcat.toml`, and the default is last. Keys and the passwords of addresses are shown as `***`.
-    What is written like a setting and is none is named, too. Ends with 2 if a setting makes no
+    What is written like a setting and is none is named, and so is what was not read or not taken of
+    the current folder, with the reason. Ends with 2 if a setting makes no
     sense.
 
     Example:
@@ -24,12 +25,12 @@ def config(*, json: Json = False) -> int:
 
     Args:
         json: Print one JSON object: settings [{name, value, source, problem}], unknown [{name,
-            source, meant}].
+            source, meant}], unread [sentences].
     """
-    from flows.cli.terminal import output, write_json
-    from flows.configuration import settings_in_force, unknown_settings
+    from flows.cli.terminal import complain, output, write_json
+    from flows.configuration import settings_in_force, unknown_settings, unread_files
 
-    settings, unknown = settings_in_force(), unknown_settings()
+    settings, unknown, unread = settings_in_force(), unknown_settings(), unread_files()
     if json:
         write_json(
             {
@@ -45,6 +46,7 @@ def config(*, json: Json = False) -> int:
                 "unknown": [
                     {"name": one.name, "source": one.source, "meant": one.meant} for one in unknown
                 ],
+                "unread": list(unread),
             }
         )
     else:
@@ -53,6 +55,8 @@ def config(*, json: Json = False) -> int:
         rows = [(one.name, _value(one), one.source) for one in settings]
         output().print(columns(("setting", "value", "from"), rows, right=()))
         _complain(settings, unknown)
+        for said in unread:
+            complain(said)
     return 2 if any(one.problem for one in settings) else 0
 
 

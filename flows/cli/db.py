@@ -88,9 +88,12 @@ def copy(source: str, destination: str, /, *, json: Json = False) -> int:
         json: Print one JSON object: source, destination, version, rows, tables [{table, rows,
             digest}], money {held_usd, charged_usd}, unfinished.
     """
+    from flows.catalog_file import require_own_catalog
     from flows.cli.copying import copy_catalog
     from flows.cli.terminal import output, write_json
 
+    for address in (source, destination):
+        require_own_catalog(address, named_here=False)
     copied = copy_catalog(source, destination)
     if json:
         write_json(_as_json(copied))

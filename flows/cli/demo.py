@@ -41,7 +41,7 @@ def demo(*, folder: Path = Path("demo")) -> int:
         errors().print(f"Making sample clips in {videos} …")
     _make(folder)
     make_samples(videos.absolute())
-    settings = read_settings().model_copy(update={"database_url": _url(folder)})
+    settings = read_settings(catalog=False).model_copy(update={"database_url": _url(folder)})
     options = RunOptions(sources=(str(videos.absolute()),), provider="offline")
     report = work(run, options, ask=False, settings=settings)
     if report.status not in {RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_FAILURES}:

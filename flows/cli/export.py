@@ -10,42 +10,71 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sqlalchemy.orm import Session
+
 Format = Literal["jsonl", "csv"]
 
 
 def export(
     *,
     format: Format = "jsonl",  # noqa: A002 - the name of the option
-    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    output: Annotated[
+        Path | None, Parameter(name=["--output", "-o"], allow_leading_hyphen=True)
+    ] = None,
+    mode: str | None = None,
 ) -> int:
     """Write out every video with its measurements and answers.
 
     jsonl is one object a video, exactly as it is in the catalog. csv is a table with one row an
-    analysis (one row for a video without any), made safe for spreadsheets: a text that begins with
-    = + - @ gets an apostrophe in front, control characters are left out.
+    analysis (one row for a video without any), made safe for spreadsheets: a text gets an
+    apostrophe wherever = + - @ come first in it or behind a separator, and control characters are
+    left out.
+
+    A file is private, as the catalog is, and replaced only when all is written. Links, folders and
+    the catalog's own files are refused.
 
     Example:
         reelcat export > catalog.jsonl
         reelcat export --format csv -o catalog.csv
+        reelcat export -o shared.jsonl --mode 640
 
     Args:
         format: How to write it.
-        output: The file to write, replaced only when all is written. Without it, stdout.
+        output: The file, pipe or device to write. Without it, or for -, stdout.
+        mode: Who may read and write the file, as three octal digits; umask leaves it to the umask.
+            Default: 600.
     """
     from catalog import export as exporting
+    from flows.cli.exported_file import read_mode, write_out
     from flows.cli.reading import open_to_read
 
     writers: dict[Format, Callable[..., None]] = {
         "jsonl": exporting.write_jsonl,
         "csv": exporting.write_csv,
     }
+    wanted = read_mode(mode)
+    _require_a_name(output)
     with open_to_read() as reading:
         exported = exporting.videos(reading.session)
-        if output is None:
+        if output is None or str(output) == "-":
             _to_stdout(lambda out: writers[format](exported, out))
         else:
-            _to_file(output, lambda out: writers[format](exported, out))
+            write_out(
+                output,
+                lambda out: writers[format](exported, out),
+                mode=wanted,
+                catalog=_file_of(reading.session),
+            )
     return 0
+
+
+def _require_a_name(output: Path | None) -> None:
+    """Raise if an option was taken for the name, as where the name was forgotten."""
+    from catalog.errors import UsageError
+
+    name = "" if output is None else str(output)
+    if name.startswith("-") and name != "-":
+        raise UsageError(f"-o takes the name of a file, not {name}; write ./{name} if it is one.")
 
 
 def _to_stdout(write: Callable[[TextIO], None]) -> None:
@@ -58,21 +87,11 @@ def _to_stdout(write: Callable[[TextIO], None]) -> None:
     write(out)
 
 
-def _to_file(path: Path, write: Callable[[TextIO], None]) -> None:
-    """Write a file as a whole, so that a failure leaves what was there; a device as it is."""
-    from catalog.errors import UsageError
+def _file_of(session: Session) -> Path | None:
+    """Return where the open catalog lies, as SQLite itself says; None for a database elsewhere."""
+    from sqlalchemy import text
 
-    whole = path.resolve()  # what a link points to is replaced, not the link
-    to_device = whole.exists() and not whole.is_file()
-    beside = whole if to_device else whole.with_name(f"{whole.name}.part")
-    try:
-        with beside.open("w", encoding="utf-8", newline="\n") as out:
-            write(out)
-        if not to_device:
-            beside.replace(whole)
-    except OSError as error:
-        if not to_device:
-            beside.unlink(missing_ok=True)
-        raise UsageError(
-            f"{path} cannot be written: {error.strerror}; name another file with -o."
-        ) from error
+    if session.get_bind().dialect.name != "sqlite":
+        return None
+    name = session.execute(text("PRAGMA database_list")).first()
+    return Path(name[2]) if name is not None and name[2] else None

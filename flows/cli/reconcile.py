@@ -16,6 +16,7 @@ def reconcile(
     assume_lost: Annotated[tuple[int, ...], Parameter(negative="", consume_multiple=False)] = (),
     older_than: str | None = None,
     acknowledge_drift: Annotated[bool, Flag] = False,
+    after_restore: Annotated[bool, Flag] = False,
     json: Json = False,
 ) -> int:
     """Collect what earlier runs left out, and compare with the provider's bill. Buys nothing.
@@ -27,6 +28,7 @@ def reconcile(
         reelcat reconcile
         reelcat reconcile --assume-lost 17
         reelcat reconcile --older-than 8d
+        reelcat reconcile --after-restore
 
     Args:
         assume_lost: Give up an uncertain prediction, by its number in `reelcat status`: you have
@@ -36,6 +38,9 @@ def reconcile(
             After 7 days the provider's list proves nothing any more.
         acknowledge_drift: Take note of bills that are higher than was quoted, as `reelcat status`
             shows them, so that paid runs go on.
+        after_restore: The catalog was put back from a backup: find at the provider what it bought
+            since, collect that and count it, so that nothing is bought again. Do this before the
+            next run.
         json: Print one JSON object when done.
     """
     from flows.cli.summing_up import print_reconciled
@@ -50,6 +55,7 @@ def reconcile(
         assume_lost=assume_lost,
         older_than=None if older_than is None else parse_span(older_than, setting="--older-than"),
         acknowledge=Acknowledge.DRIFT if acknowledge_drift else Acknowledge.NOTHING,
+        after_restore=after_restore,
     )
     report = work(asked, RunOptions(sources=()), ask=False)
     if json:

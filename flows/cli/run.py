@@ -60,9 +60,10 @@ def run(
 
 def _way(*, prefect: bool | None) -> Begin:
     """Choose between the two ways in to the same run."""
-    from flows.settings import prefect_is_configured
+    from flows.prefect_import import import_prefect, prefect_is_configured
 
     if prefect_is_configured() if prefect is None else prefect:
+        import_prefect()
         from flows.through_prefect import run_through_prefect
 
         return run_through_prefect

@@ -27,7 +27,7 @@ def status(*, json: Json = False) -> int:
 
     Args:
         json: Print one JSON object: videos, locations, analyses, predictions, budgets, money,
-            bill.
+            bill, unclear_lines.
     """
     from catalog.clock import utc_now
     from catalog.report import as_json, report
@@ -44,6 +44,7 @@ def status(*, json: Json = False) -> int:
     console.print(_counts(found))
     _print_out(console, found, looking.zone)
     _print_differences(console, found)
+    _print_unclear(console, found)
     _print_runs(console, found, looking.zone)
     return 0
 
@@ -126,6 +127,19 @@ def _print_differences(console: Console, found: Report) -> None:
             f"{show(one.quoted)} quoted, {show(one.charged)} billed"
             f"{'' if one.seen else look}"
         )
+        console.print(said(line), soft_wrap=True)
+
+
+def _print_unclear(console: Console, found: Report) -> None:
+    from flows.cli.terminal import one_line, said
+
+    if not found.unclear:
+        return
+    console.print("\nLines of the bill that cannot be counted", style="bold")
+    for one in found.unclear:
+        whose = one_line(one.provider_id or "unknown")
+        look = "" if one.seen else "; `reelcat reconcile --acknowledge-drift` takes note"
+        line = f"  line {one_line(one.line)}, id {whose}: {one_line(one.reason)}{look}"
         console.print(said(line), soft_wrap=True)
 
 

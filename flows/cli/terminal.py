@@ -1,14 +1,13 @@
 """What is written where: results to stdout, everything else to stderr, nothing that gives orders.
 
 File names, tags, answers and messages come from strangers. They are shown as text: no markup is
-read in them and no control character of theirs reaches a terminal.
+read in them, and no control character and no sign that is not seen reaches a terminal.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Mapping
 from typing import IO, Any
@@ -16,28 +15,23 @@ from typing import IO, Any
 from rich.console import Console
 from rich.text import Text
 
+from catalog.visible import visible, visible_on_one_line
+
 #: The exit code of a run that was told to stop.
 INTERRUPTED = 130
 
 #: Without a terminal nobody says how wide a line may be.
 _PIPED_WIDTH = 100
 
-#: C0 and C1 controls, and the signs that turn the direction of what follows.
-_ORDERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-
 
 def clean(text: str) -> str:
-    r"""Make a stranger's text safe to show: control characters are spelled out.
-
-    >>> clean("a\x1b[31mb\nc")
-    'a\\x1b[31mb\nc'
-    """
-    return _ORDERS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+    """Make a stranger's text safe to show: what cannot be seen is spelled out."""
+    return visible(text)
 
 
 def one_line(text: str) -> str:
     """Make a stranger's text safe to show on one line."""
-    return clean(" ".join(text.split()))
+    return visible_on_one_line(text)
 
 
 def said(text: str, style: str = "") -> Text:

@@ -49,6 +49,7 @@ def work(
 
 async def _work(begin: Begin, options: RunOptions, settings: Settings, *, ask: bool) -> RunReport:
     tally = Tally()
+    tally.notices.extend(settings.unread)
     with Progress(tally) as progress:
         door = AskingDoor(progress) if ask and can_ask() else PlainDoor()
         with _interruptible(door, progress):

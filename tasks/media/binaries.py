@@ -14,6 +14,8 @@ import subprocess
 from dataclasses import dataclass
 from functools import cache
 
+from tasks.media.confinement import clean_environment
+
 VERSION_SECONDS = 20
 VERSION_LINE = re.compile(r"^ff(?:mpeg|probe) version (\S+)")
 
@@ -45,6 +47,7 @@ def version_of(path: str) -> str | None:
     try:
         done = subprocess.run(  # noqa: S603 - a program the user named or the system has
             [path, "-hide_banner", "-version"],
+            env=clean_environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=VERSION_SECONDS,
@@ -70,6 +73,7 @@ def trouble_with(ffprobe: Binary) -> str | None:
         try:
             done = subprocess.run(  # noqa: S603 - a program the user named or the system has
                 [ffprobe.path, "-v", "quiet", "-rw_timeout", "2000000", address],
+                env=clean_environment(),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=VERSION_SECONDS,
@@ -86,7 +90,10 @@ def trouble_with(ffprobe: Binary) -> str | None:
 
 
 def _executable(configured: str | None, name: str) -> str | None:
-    found = shutil.which(configured or name)
+    # An entry that is empty or relative means the current folder, which may be a stranger's.
+    entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    path = os.pathsep.join(one for one in entries if os.path.isabs(one))  # noqa: PTH117 - strings
+    found = shutil.which(configured or name, path=path or os.devnull)
     return os.path.abspath(found) if found else None  # noqa: PTH100 - shutil speaks in strings
 
 

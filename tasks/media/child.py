@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from catalog.values import Inspection, Listing
+from catalog.values import Inspection
+from tasks.media.confinement import OUT_OF_MEMORY, limit_processor_time, limit_resources
 from tasks.media.engines import Engine
+from tasks.media.granting import Look
 from tasks.media.inspecting import InspectOptions, engines_for, inspect
 from tasks.storage.stores import Stores
 
@@ -20,13 +22,14 @@ from tasks.storage.stores import Stores
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEPT_BYTES = 32 * 1024 * 1024
 
-_look: Callable[[Listing], Inspection]
+_look: Callable[[Look], Inspection]
 _threads: ThreadPoolExecutor | None
 
 
 def begin(stores: Stores, options: InspectOptions, threads: int) -> None:
     """Prepare this process; called once, before anything else."""
     global _look, _threads  # noqa: PLW0603 - a process pool's children have nowhere else to keep it
+    limit_resources()
     os.nice(5)  # whoever waits for the children answers everybody else meanwhile
     _keep_memory()
     engines = engines_for(options)
@@ -46,15 +49,21 @@ def _keep_memory() -> None:
         mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
 
 
-def inspect_batch(listings: Sequence[Listing]) -> list[Inspection]:
-    """Inspect files and answer in their order."""
-    if _threads is None:
-        return [_look(listing) for listing in listings]
-    return list(_threads.map(_look, listings))
+def inspect_batch(looks: Sequence[Look], seconds: float) -> list[Inspection]:
+    """Inspect files within so many seconds of processor time, and answer in their order."""
+    limit_processor_time(seconds)
+    try:
+        if _threads is None:
+            return [_look(look) for look in looks]
+        return list(_threads.map(_look, looks))
+    except MemoryError:
+        # Whose memory ran out is not known where several files are looked at: each again, alone.
+        os._exit(OUT_OF_MEMORY)
 
 
 def _inspect(
-    stores: Stores, engines: Sequence[Engine], options: InspectOptions, listing: Listing
+    stores: Stores, engines: Sequence[Engine], options: InspectOptions, look: Look
 ) -> Inspection:
-    reader = stores.reader(listing.uri)
+    listing, grant = look
+    reader = stores.opener(listing.uri, grant)
     return inspect(listing, reader=reader, engines=engines, whereabouts=options.whereabouts)

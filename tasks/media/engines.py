@@ -16,6 +16,10 @@ from tasks.media.seekable import Seekable
 #: The most packets read to find a duration: about five hours of picture and sound.
 MOST_PACKETS = 1_000_000
 
+#: Larger pictures take more memory to decode than a look may cost; 8K is 33 million. The header's
+#: word is judged by it, and each picture is held to it by FFmpeg before it is decoded.
+MOST_PIXELS = 64_000_000
+
 #: Containers that hold one recording each. Playlists, image sequences and scripts are not among
 #: them: those can name other files and addresses, which FFmpeg would then open.
 FORMATS = ",".join(
@@ -32,7 +36,8 @@ class Media:
 
     file: Seekable
     size: int
-    #: Where it lies on this machine; None if only `file` leads to it.
+    #: Where it lies on this machine; None if it does not. Not to be opened again: something else
+    #: may lie there by now. `file.fileno()` is what was opened.
     path: Path | None
     #: Whether a look at it costs next to nothing.
     near: bool

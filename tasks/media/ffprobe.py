@@ -2,21 +2,25 @@
 
 `ffmpeg.probe` of ffmpeg-python 0.2.0, the last release, cannot be given a time limit: its `timeout`
 becomes an option of ffprobe. So its argument convention is kept and the child is run here, with a
-limit that kills it. Only ever sees local files, as `file:` and an absolute path.
+limit that kills it. Only ever sees local files, and those as the descriptor of what was opened:
+under its name something else may lie by now. It has the limits of the child that asks it, and knows
+as little of the environment.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from tasks.media.binaries import version_of
+from tasks.media.confinement import clean_environment
 from tasks.media.engines import (
     FORMATS,
     MOST_PACKETS,
+    MOST_PIXELS,
     EngineFailed,
     Media,
     Moments,
@@ -24,12 +28,15 @@ from tasks.media.engines import (
     Report,
     Stream,
 )
+from tasks.untrusted_values import decimal_in
 
 if TYPE_CHECKING:
     from tasks.media.ffprobe_answer import FfprobeStream
 
 #: Errors of FFmpeg that say nothing about the file: no such file, I/O, memory, access, bug.
 ENGINE_FAULT_CODES = frozenset((-2, -5, -12, -13, -558323010))
+#: More is no turn of a picture; NaN is not less than it either.
+_MOST_DEGREES = 3600
 
 
 class Ffprobe:
@@ -91,14 +98,25 @@ class Ffprobe:
         if media.path is None:
             raise EngineFailed("ffprobe is only asked about files on this machine.")
         arguments = convert_kwargs_to_cmd_line_args(
-            {"v": "quiet", "format_whitelist": FORMATS, "skip_frame": "nokey", **options}
+            {
+                "v": "quiet",
+                "format_whitelist": FORMATS,
+                "protocol_whitelist": "file",
+                "skip_frame": "nokey",
+                "max_pixels": MOST_PIXELS,
+                **options,
+            }
         )
-        command = [self.binary, *arguments, "-i", f"file:{_absolute(media.path)}"]
+        descriptor = cast("BinaryIO", media.file).fileno()
+        os.lseek(descriptor, 0, os.SEEK_SET)  # some systems share the position with the child
+        command = [self.binary, *arguments, "-i", f"file:/dev/fd/{descriptor}"]
         try:
-            done = subprocess.run(  # noqa: S603 - the path is one argument, behind `file:`
+            done = subprocess.run(  # noqa: S603 - nothing in it comes from the file
                 command,
+                env=clean_environment(),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
+                pass_fds=(descriptor,),
                 timeout=self.timeout_seconds,
                 check=False,
             )
@@ -109,11 +127,6 @@ class Ffprobe:
         if done.returncode < 0:
             raise EngineFailed("ffprobe crashed on this file.")
         return done.stdout
-
-
-def _absolute(path: Path) -> str:
-    # Not resolve(): what lies behind a link is opened under the name it was listed by.
-    return str(path.absolute())
 
 
 def _stream(stream: FfprobeStream) -> Stream:
@@ -142,7 +155,7 @@ def _codec(stream: FfprobeStream) -> str | None:
 def _rotation(side_data: list[dict[str, object]]) -> int | None:
     for entry in side_data:
         turned = entry.get("rotation")
-        if isinstance(turned, int | float):
+        if isinstance(turned, int | float) and abs(turned) <= _MOST_DEGREES:
             return round(-turned / 90) * 90 % 360
     return None
 
@@ -154,8 +167,4 @@ def _rate(text: str) -> Decimal | None:
 
 
 def _decimal(text: str | None) -> Decimal | None:
-    try:
-        number = Decimal(text) if text else None
-    except InvalidOperation:
-        return None
-    return number if number is not None and number.is_finite() else None
+    return decimal_in(text) if text else None

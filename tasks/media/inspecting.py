@@ -16,7 +16,7 @@ from tasks.media.fingerprint import FileShrank, content_id
 from tasks.media.probing import probe
 from tasks.media.tags import Whereabouts
 from tasks.storage import errors
-from tasks.storage.store import CountedReader, Reader
+from tasks.storage.store import CountedReader, Opener
 
 
 class EngineChoice(enum.StrEnum):
@@ -59,15 +59,19 @@ def engines_for(options: InspectOptions) -> tuple[Engine, ...]:
 
 
 def inspect(
-    listing: Listing, *, reader: Reader, engines: Sequence[Engine], whereabouts: Whereabouts
+    listing: Listing, *, reader: Opener, engines: Sequence[Engine], whereabouts: Whereabouts
 ) -> Inspection:
     """Fingerprint and probe one location. Never raises for what the file or its store does."""
     try:
         file = reader.open(
-            listing.uri, size=listing.size, etag=listing.etag, version=listing.version
+            listing.uri,
+            size=listing.size,
+            etag=listing.etag,
+            version=listing.version,
+            root=listing.root,
         )
     except errors.StoreError as error:
-        return _unread(listing, error)
+        return unread(listing, error)
     with file:
         return _inspect_open(listing, file, reader, engines, whereabouts)
 
@@ -86,7 +90,7 @@ def failed(listing: Listing, sentence: str, *, engine: str = NO_ENGINE) -> Inspe
 def _inspect_open(
     listing: Listing,
     file: CountedReader,
-    reader: Reader,
+    reader: Opener,
     engines: Sequence[Engine],
     whereabouts: Whereabouts,
 ) -> Inspection:
@@ -100,6 +104,8 @@ def _inspect_open(
         found = _probe_of(error)
     except FileShrank as error:
         found = Probe(status=ProbeStatus.DEFERRED, error=str(error), engine=NO_ENGINE)
+    except MemoryError:
+        raise  # the process is at its limit, and what it says of any file is not to be believed
     except Exception as error:  # noqa: BLE001 - one bad file is one bad file
         sentence = f"Looking at the file failed unexpectedly ({type(error).__name__})."
         found = Probe(status=ProbeStatus.ENGINE_ERROR, error=sentence, engine=engines[0].name)
@@ -112,7 +118,8 @@ def _inspect_open(
     )
 
 
-def _unread(listing: Listing, error: errors.StoreError) -> Inspection:
+def unread(listing: Listing, error: errors.StoreError) -> Inspection:
+    """Return the inspection of a file that its store does not hand out."""
     return Inspection(
         content_id=None, size=listing.size, probe=_probe_of(error), bytes_read=0, requests=0
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from tasks.media.layout import Family, Layout
@@ -43,7 +44,8 @@ class _Element(NamedTuple):
 
 def read(file: Seekable, size: int) -> Layout:
     """Read the size of the segment and the description of its first video track."""
-    segment = next((e for e in _elements(file, 0, size) if e.id == SEGMENT), None)
+    first = islice(_elements(file, 0, size), MOST_ELEMENTS)
+    segment = next((element for element in first if element.id == SEGMENT), None)
     if segment is None:
         return Layout(family=Family.MATROSKA)
     turned, encrypted = _first_video_track(file, segment, size)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import multiprocessing
 import os
 import signal
 from collections import deque
@@ -23,8 +22,11 @@ from pebble import ProcessExpired, ProcessPool
 from catalog.values import Inspection, Listing
 from tasks.child_imports import not_from_the_current_folder
 from tasks.media import child
+from tasks.media.confinement import OUT_OF_MEMORY, OUT_OF_MEMORY_SENTENCE, ConfinedContext
+from tasks.media.granting import Look, looks_at
 from tasks.media.inspecting import InspectOptions, failed
 from tasks.storage.stores import Stores
+from tasks.storage.uris import scheme_of
 
 #: Longer batches save nothing more and make a hang cost more looks.
 MOST_BATCH = 32
@@ -67,6 +69,7 @@ class InspectPool:
         """
         self._workers = workers or os.cpu_count() or 1
         self._timeout_seconds = timeout_seconds
+        self._stores = stores
         self._initial = (stores, options or InspectOptions(), threads_per_worker)
         self._pool: ProcessPool | None = None
         self._waiting: deque[_Waiting] = deque()
@@ -146,6 +149,16 @@ class InspectPool:
                 future.set_result(inspection)
 
     async def _ask(self, listings: Sequence[Listing]) -> list[Inspection]:
+        """Inspect a batch, in the order of its listings; as `_have_inspected` otherwise."""
+        if any(scheme_of(listing.uri) == "s3" for listing in listings):
+            looks = await asyncio.to_thread(looks_at, self._stores, listings)
+        else:
+            looks = [(listing, None) for listing in listings]
+        allowed = [look for look in looks if not isinstance(look, Inspection)]
+        found = iter(await self._have_inspected(allowed) if allowed else ())
+        return [look if isinstance(look, Inspection) else next(found) for look in looks]
+
+    async def _have_inspected(self, looks: Sequence[Look]) -> list[Inspection]:
         """Have a child inspect a batch. Raises _Lost if it took the child along."""
         for _ in range(MOST_POOLS_PER_BATCH):
             if self._pool is None:
@@ -153,7 +166,9 @@ class InspectPool:
             pool = self._pool
             try:
                 future = pool.schedule(
-                    child.inspect_batch, args=(listings,), timeout=self._timeout_seconds
+                    child.inspect_batch,
+                    args=(looks, self._timeout_seconds),
+                    timeout=self._timeout_seconds,
                 )
                 # Beside the pool's own limit: an answer that got lost with its child never comes.
                 async with asyncio.timeout(2 * self._timeout_seconds + GRACE_SECONDS):
@@ -166,9 +181,7 @@ class InspectPool:
                     "was stopped."
                 ) from error
             except ProcessExpired as error:
-                raise _Lost(
-                    f"The probing process died on this file ({_cause(error.exitcode)})."
-                ) from error
+                raise _Lost(_last_words(error.exitcode)) from error
             except (BrokenProcessPool, RuntimeError):
                 await self._drop(pool)
         raise _Lost("The probing process could not be started.")
@@ -178,8 +191,7 @@ class InspectPool:
             max_workers=self._workers,
             initializer=child.begin,
             initargs=self._initial,
-            # Not fork: the parent has threads, connections and an event loop.
-            context=multiprocessing.get_context("spawn"),
+            context=ConfinedContext(),
         )
 
     async def _drop(self, pool: ProcessPool | None) -> None:
@@ -189,6 +201,12 @@ class InspectPool:
         self._pool = None
         pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves it unannotated
         await asyncio.to_thread(pool.join)
+
+
+def _last_words(exit_code: int) -> str:
+    if exit_code == OUT_OF_MEMORY:
+        return OUT_OF_MEMORY_SENTENCE
+    return f"The probing process died on this file ({_cause(exit_code)})."
 
 
 def _cause(exit_code: int) -> str:

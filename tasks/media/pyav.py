@@ -23,6 +23,7 @@ from av.video.stream import VideoStream
 from tasks.media.engines import (
     FORMATS,
     MOST_PACKETS,
+    MOST_PIXELS,
     EngineFailed,
     Media,
     Moments,
@@ -53,7 +54,6 @@ _MICROSECOND = Fraction(1, av.time_base)
 
 #: What FFmpeg raises when the engine is at fault, not the file.
 ENGINE_FAULTS = (
-    MemoryError,
     av.error.BugError,
     av.error.ExitError,
     av.error.ExternalError,
@@ -128,9 +128,11 @@ def _opened(media: Media, options: dict[str, str]) -> Iterator[InputContainer]:
             mode="r",
             metadata_errors="replace",
             buffer_size=buffer_bytes,
-            options={"format_whitelist": FORMATS, **options},
+            options={"format_whitelist": FORMATS, "max_pixels": str(MOST_PIXELS), **options},
         ) as container:
             yield container
+    except MemoryError:
+        raise  # not EngineFailed: the whole process is at its limit
     except ENGINE_FAULTS as error:
         raise EngineFailed("FFmpeg's libraries failed on this file.") from error
     except (av.error.FFmpegError, ValueError, EOFError, OverflowError) as error:
@@ -151,6 +153,8 @@ def _moments(container: InputContainer) -> Moments | None:
             last = end if last is None else max(last, end)
             if count >= MOST_PACKETS:
                 return None
+    except MemoryError:
+        raise
     except av.error.FFmpegError:
         pass  # a damaged end is where the readable part ends
     if first is None or last is None:

@@ -18,6 +18,7 @@ import ffmpeg
 
 from catalog.errors import ReelcatError
 from tasks.media.binaries import find_ffmpeg
+from tasks.media.confinement import clean_environment
 from tasks.media.sample_clips import CLIPS, Clip
 
 #: One clip takes a second or two; a machine in trouble is not waited for.
@@ -123,6 +124,7 @@ def _run(command: list[str], name: str) -> None:
     try:
         subprocess.run(  # noqa: S603 - our own command line
             command,
+            env=clean_environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_CLIP_SECONDS,

@@ -10,12 +10,10 @@ from decimal import Decimal
 from catalog.values import Probe, ProbeStatus
 from tasks.media import belief
 from tasks.media.belief import Length
-from tasks.media.engines import Report, Stream
+from tasks.media.engines import MOST_PIXELS, Report, Stream
 from tasks.media.layout import Family, Layout
 from tasks.media.tags import Whereabouts, kept_tags, recorded_at
 
-#: Larger pictures take more memory to decode than a probe may cost; 8K is 33 million.
-MOST_PIXELS = 64_000_000
 #: Slow motion of phones; 1,000 and more are time bases mistaken for rates.
 MOST_FPS = 960
 

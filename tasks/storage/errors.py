@@ -6,6 +6,7 @@ StoreError                   one file, one reason; the run goes on
 ├── FileForbidden                there, but these credentials may not read it
 ├── FileArchived                 an S3 storage class that must be restored first
 ├── FileUnreadable               anything else about this file
+│   └── LinkNotFollowed              a link on the way leads out of the source
 ├── ReadCapReached               reading on would cost more than was allowed
 ├── LinkTooShort                 a link for the provider would die too soon
 └── StoreUnreachable             says nothing about the file; another try may do
@@ -63,6 +64,12 @@ class FileArchived(StoreError):
 
 class FileUnreadable(StoreError):
     """The file cannot be read, for a reason of its own."""
+
+
+class LinkNotFollowed(FileUnreadable):
+    """A link on the way to the file leads out of the source that it was found in."""
+
+    default_reason = "a link on the way leads out of the source; --follow-links follows it"
 
 
 class ReadCapReached(StoreError):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from stat import S_ISREG
+from typing import NamedTuple
 
 from catalog.errors import SourceError
 from catalog.values import Listing, ListingProblem
@@ -18,16 +19,16 @@ from tasks.storage.errors import (
     FileForbidden,
     FileUnreadable,
     FileVanished,
+    LinkNotFollowed,
     StoreError,
     in_words,
 )
+from tasks.storage.opening import LinkLeadsOut, NotRegular, open_below, open_named
 from tasks.storage.store import CountedReader
 from tasks.storage.uris import displayed, path_of
 from tasks.storage.walking import Walk
 from tasks.storage.walking_beside import walk_beside
-
-# Opening a pipe that took a video's name must not wait for somebody to write into it.
-_READ_ONLY = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+from tasks.untrusted_values import MOST_INTEGER
 
 #: Candidates that are met before a process is started for the rest: starting one takes as long.
 _MET_ALONE = 20_000
@@ -36,8 +37,9 @@ _MET_ALONE = 20_000
 class FolderLister:
     """Everything below one folder that may be a video."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, *, follow_links: bool = False) -> None:
         self._uri = uri
+        self._follow_links = follow_links
 
     def list(self) -> Iterator[Listing | ListingProblem]:
         """Yield candidates folder by folder; unreadable folders become problems.
@@ -46,7 +48,7 @@ class FolderLister:
             SourceError: as `Lister.list`.
         """
         _require_readable(path_of(self._uri))
-        walk, met = Walk(self._uri), 0
+        walk, met = Walk(self._uri, follow_links=self._follow_links), 0
         while walk.folders and met < _MET_ALONE:
             for found in walk.folder():
                 met += 1
@@ -77,13 +79,38 @@ class FileLister:
         yield found
 
 
+class Stamp(NamedTuple):
+    """By what a file of this machine is known. Who may write to it can set all but `ctime_ns`."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
 class LocalFile(CountedReader):
     """An original, open read-only."""
 
-    def __init__(self, uri: str, descriptor: int, *, size: int) -> None:
-        super().__init__(size=size)
+    def __init__(self, uri: str, descriptor: int, stamp: Stamp) -> None:
+        super().__init__(size=stamp.size)
         self._uri = uri
         self._descriptor = descriptor
+        #: As it was when it was opened.
+        self.stamp = stamp
+
+    def fileno(self) -> int:
+        """Return the descriptor of what was opened, whatever lies under its name by now."""
+        return self._descriptor
+
+    def require_unchanged(self) -> None:
+        """See that nobody wrote to it since it was opened.
+
+        Raises:
+            FileChanged: somebody did.
+        """
+        if _stamp(self._descriptor) != self.stamp:
+            raise FileChanged(self._uri)
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Return the next `size` bytes, or all that is left."""
@@ -123,22 +150,37 @@ class LocalFile(CountedReader):
 class LocalReader:
     """`file://` URIs."""
 
+    def __init__(self, *, follow_links: bool = False) -> None:
+        self._follow_links = follow_links
+
     def open(
-        self, uri: str, *, size: int, etag: str | None = None, version: str | None = None
-    ) -> CountedReader:
-        """Open a regular file of the listed size; folders keep neither ETags nor versions."""
+        self,
+        uri: str,
+        *,
+        size: int,
+        etag: str | None = None,
+        version: str | None = None,
+        root: str | None = None,
+    ) -> LocalFile:
+        """Open a regular file of the listed size; folders keep neither ETags nor versions.
+
+        Raises:
+            LinkNotFollowed: a link on the way leads out of `root`.
+        """
         del etag, version
+        path = path_of(uri)
         try:
-            descriptor = os.open(path_of(uri), _READ_ONLY)
+            if root is None or self._follow_links:
+                descriptor = open_named(path)
+            else:
+                descriptor = open_below(path_of(root), path)
         except OSError as error:
             raise _store_error(uri, error) from error
-        found = os.fstat(descriptor)
-        if S_ISREG(found.st_mode) and found.st_size == size:
-            return LocalFile(uri, descriptor, size=size)
+        stamp = _stamp(descriptor)
+        if stamp.size == size:
+            return LocalFile(uri, descriptor, stamp)
         os.close(descriptor)
-        if S_ISREG(found.st_mode):
-            raise FileChanged(uri)
-        raise FileUnreadable(uri, "it is not a file")
+        raise FileChanged(uri)
 
     def look(self, uri: str) -> Listing | None:
         """Stat the file."""
@@ -176,11 +218,27 @@ def _require_readable(root: Path) -> None:
         raise SourceError(label, f"{in_words(error)}.") from error
 
 
+def _stamp(descriptor: int) -> Stamp:
+    found = os.fstat(descriptor)
+    return Stamp(
+        device=found.st_dev,
+        inode=found.st_ino,
+        size=found.st_size,
+        mtime_ns=found.st_mtime_ns,
+        ctime_ns=found.st_ctime_ns,
+    )
+
+
 def _listing(found: os.stat_result, *, uri: str, name: str) -> Listing:
-    return Listing(uri=uri, name=name, size=found.st_size, mtime_ns=found.st_mtime_ns)
+    mtime_ns = min(found.st_mtime_ns, MOST_INTEGER)  # file systems know later
+    return Listing(uri=uri, name=name, size=found.st_size, mtime_ns=mtime_ns)
 
 
 def _store_error(uri: str, error: OSError) -> StoreError:
+    if isinstance(error, LinkLeadsOut):
+        return LinkNotFollowed(uri)
+    if isinstance(error, NotRegular):
+        return FileUnreadable(uri, "it is not a file")
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return FileVanished(uri)
     if isinstance(error, PermissionError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import codecs
 import csv
-import json
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 from catalog.errors import SourceError
 from catalog.values import Listing, ListingProblem
+from tasks.storage.bounded_lines import BoundedLines, LineTooLong
 from tasks.storage.errors import StoreError
 from tasks.storage.source import absolute
 from tasks.storage.uris import (
@@ -31,8 +32,11 @@ from tasks.storage.uris import (
     split_s3,
     web_uri,
 )
+from tasks.untrusted_values import read_json, storable
 
 _COLUMNS = ("uri", "url", "path")
+
+_TOO_LONG = "the line is longer than any address; nothing behind it was read"
 
 #: Looks in flight at once: each is one round trip to a disk, a bucket or a web server.
 _LOOKS = 16
@@ -102,6 +106,8 @@ def read_manifest(path: Path) -> Iterator[Entry | Fault]:
             for line, text in _values(file, path.suffix.lower(), label):
                 if isinstance(text, Fault):
                     yield text
+                elif (reason := _unusable(text)) is not None:
+                    yield Fault(line=line, reason=reason)
                 else:
                     yield resolve(text, line=line, folder=path.parent)
     except OSError as error:
@@ -135,6 +141,18 @@ def resolve(text: str, *, line: int, folder: Path) -> Entry | Fault:
             return Fault(line=line, reason=reason)
 
 
+def _unusable(text: str) -> str | None:
+    """Why no address and no path can be spelled like this; None if one can."""
+    if "\0" in text:
+        return "a path cannot hold a null character"
+    try:
+        # A path may hold any bytes, an address may not.
+        os.fsencode(text) if scheme_of(text) in {None, "file"} else text.encode()
+    except UnicodeEncodeError:
+        return "it holds what is no text; save the list as UTF-8"
+    return None
+
+
 def _local_entry(text: str, *, line: int, folder: Path) -> Entry | Fault:
     if "\0" in text:
         return Fault(line=line, reason="a path cannot hold a null character")
@@ -159,7 +177,8 @@ def _web_entry(text: str, *, line: int) -> Entry | Fault:
             " name the plain address or s3://bucket/key"
         )
         return Fault(line=line, reason=reason)
-    return Entry(line=line, uri=uri, name=f"{host}/{unquote(parts.path).lstrip('/')}")
+    name = storable(f"{host}/{unquote(parts.path).lstrip('/')}")
+    return Entry(line=line, uri=uri, name=name)
 
 
 def _encoding(path: Path) -> str:
@@ -178,21 +197,27 @@ def _values(file: TextIO, suffix: str, label: str) -> Iterator[tuple[int, str | 
         case ".jsonl":
             return ((line, _json_value(text, line)) for line, text in _lines(file))
         case _:
-            return iter(_lines(file))
+            return _lines(file)
 
 
-def _lines(file: TextIO) -> Iterator[tuple[int, str]]:
-    for line, text in enumerate(file, start=1):
-        stripped = text.strip()
-        if stripped and not stripped.startswith("#"):
-            yield line, stripped
-
-
-def _json_value(text: str, line: int) -> str | Fault:
+def _lines(file: TextIO) -> Iterator[tuple[int, str | Fault]]:
+    lines, line = BoundedLines(file), 0
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return Fault(line=line, reason="this is not JSON")
+        for line, text in enumerate(lines, start=1):
+            lines.begin_row()
+            stripped = text.strip()
+            if stripped and not stripped.startswith("#"):
+                yield line, stripped
+    except LineTooLong:
+        yield line + 1, Fault(line=line + 1, reason=_TOO_LONG)
+
+
+def _json_value(text: str | Fault, line: int) -> str | Fault:
+    if isinstance(text, Fault):
+        return text
+    value = read_json(text, as_written=True)  # bytes of a path that are no UTF-8 are kept
+    if value is None:
+        return Fault(line=line, reason="this is not JSON, or it says the same name twice")
     if isinstance(value, dict):
         value = next((value[column] for column in _COLUMNS if column in value), None)
     if not isinstance(value, str) or not value.strip():
@@ -201,21 +226,29 @@ def _json_value(text: str, line: int) -> str | Fault:
 
 
 def _csv_values(file: TextIO, label: str) -> Iterator[tuple[int, str | Fault]]:
+    bounded = BoundedLines(file)
     # A comment becomes a blank line, which csv passes over, so that its line count stays right.
-    lines = ("\n" if text.lstrip().startswith("#") else text for text in file)
+    lines = ("\n" if text.lstrip().startswith("#") else text for text in bounded)
     skipped = 0
     header = ""
-    for header in lines:
-        skipped += 1
-        if header.strip():
-            break
-    delimiter = max(",;\t", key=header.count)
-    names = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
+    names: list[str] = []
+    delimiter = ","
+    try:
+        for header in lines:
+            skipped += 1
+            if header.strip():
+                break
+        delimiter = max(",;\t", key=header.count)
+        first = next(csv.reader([header], delimiter=delimiter), [])
+        names = [name.strip().lower() for name in first]
+    except (csv.Error, LineTooLong):
+        pass
     column = next((names.index(name) for name in _COLUMNS if name in names), None)
     if column is None:
         raise SourceError(label, "its first line must name a column uri, url or path; add one.")
     rows = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
+        bounded.begin_row()
         try:
             row = next(rows)
         except StopIteration:
@@ -224,6 +257,10 @@ def _csv_values(file: TextIO, label: str) -> Iterator[tuple[int, str | Fault]]:
             line = skipped + rows.line_num
             yield line, Fault(line=line, reason=f"not a row of a .csv ({error})")
             continue
+        except LineTooLong:
+            line = skipped + rows.line_num + 1
+            yield line, Fault(line=line, reason=_TOO_LONG)
+            return
         line = skipped + rows.line_num
         if not any(value.strip() for value in row):
             continue

@@ -43,11 +43,23 @@ class S3Options:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Grant:
+    """What reading one object takes where there are no credentials. A secret, as any link is."""
+
+    #: A signed address.
+    link: str = field(repr=False)
+    #: Certificates that the one who signed believes in; None for the usual ones.
+    ca_bundle: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class WebOptions:
     """How patient to be with web servers."""
 
     connect_timeout_seconds: float = 10
     read_timeout_seconds: float = 30
+    #: One request with its redirects and its answer, at most 2 MiB, however it drips.
+    request_seconds: float = 300
     #: First try included.
     max_attempts: int = 3
 
@@ -59,3 +71,5 @@ class StoreOptions:
     caps: ReadCaps = field(default_factory=ReadCaps)
     s3: S3Options = field(default_factory=S3Options)
     web: WebOptions = field(default_factory=WebOptions)
+    #: Follow links of this machine that lead out of the folder that they were found below.
+    follow_links: bool = False

@@ -102,18 +102,31 @@ class CountedReader(io.RawIOBase):
         return self.read()
 
 
-class Reader(Protocol):
-    """All files of one URI scheme. Every method may raise a `tasks.storage.errors.StoreError`."""
+class Opener(Protocol):
+    """What probing a file takes. Every method may raise a `tasks.storage.errors.StoreError`."""
 
     def open(
-        self, uri: str, *, size: int, etag: str | None = None, version: str | None = None
+        self,
+        uri: str,
+        *,
+        size: int,
+        etag: str | None = None,
+        version: str | None = None,
+        root: str | None = None,
     ) -> CountedReader:
-        """Open the bytes that were listed.
+        """Open the bytes that were listed, below the local folder `root` if there is one.
 
         Raises:
             FileChanged: they are others by now; raised here or by a later read.
             FileVanished: they are gone; raised here or by a later read.
         """
+
+    def local_path(self, uri: str) -> Path | None:
+        """Return where the file lies on this machine; None: elsewhere."""
+
+
+class Reader(Opener, Protocol):
+    """All files of one URI scheme."""
 
     def look(self, uri: str) -> Listing | None:
         """Look afresh (stat or HEAD), whatever the file is called. None: there is no such file."""
@@ -129,6 +142,3 @@ class Reader(Protocol):
         Raises:
             LinkTooShort: it would die too soon to be of use.
         """
-
-    def local_path(self, uri: str) -> Path | None:
-        """Return where the file lies on this machine; None: elsewhere."""

@@ -15,16 +15,15 @@ from catalog.errors import UsageError
 from catalog.values import Listing, SourceKind
 from tasks.storage.local import FileLister, FolderLister, LocalReader
 from tasks.storage.manifest import ManifestLister
-from tasks.storage.options import StoreOptions
+from tasks.storage.options import Grant, StoreOptions
 from tasks.storage.per_process import PerProcess
 from tasks.storage.source import Source
-from tasks.storage.store import Lister, Reader
+from tasks.storage.store import Lister, Opener, Reader
 from tasks.storage.uris import scheme_of, shown
 
 if TYPE_CHECKING:
-    import httpx
-
     from tasks.storage.s3.client import S3Clients
+    from tasks.storage.web import WebClients
 
 
 class Stores:
@@ -33,7 +32,7 @@ class Stores:
     def __init__(self, options: StoreOptions | None = None) -> None:
         self.options = options or StoreOptions()
         self._s3_clients = PerProcess(self._new_s3_clients)
-        self._web_client = PerProcess(self._new_web_client)
+        self._web_clients = PerProcess(self._new_web_clients)
 
     def __reduce__(self) -> tuple[Callable[[StoreOptions], Stores], tuple[StoreOptions]]:
         return _stores_of_this_process, (self.options,)
@@ -42,7 +41,7 @@ class Stores:
         """Return what lists a source."""
         match source.kind:
             case SourceKind.FOLDER:
-                return FolderLister(source.uri)
+                return FolderLister(source.uri, follow_links=self.options.follow_links)
             case SourceKind.FILE:
                 return FileLister(source.uri)
             case SourceKind.MANIFEST if scheme_of(source.uri) == "s3":
@@ -64,7 +63,7 @@ class Stores:
         """
         match scheme_of(uri):
             case "file":
-                return LocalReader()
+                return self.local_reader()
             case "s3":
                 from tasks.storage.s3.reading import S3Reader  # noqa: PLC0415 -- brings boto3
 
@@ -72,9 +71,34 @@ class Stores:
             case "http" | "https":
                 from tasks.storage.web import WebReader  # noqa: PLC0415 -- brings httpx
 
-                return WebReader(self._web_client, self.options)
+                return WebReader(self._web_clients, self.options)
             case _:
                 raise UsageError(f"{shown(uri)} is no file://, s3:// or http(s):// address.")
+
+    def grant(self, listing: Listing) -> Grant | None:
+        """Return what opens a file where there are no credentials; None if that takes nothing.
+
+        Raises:
+            StoreError: it cannot be opened from here either.
+        """
+        if scheme_of(listing.uri) != "s3":
+            return None
+        from tasks.storage.s3.reading import S3Reader  # noqa: PLC0415 -- brings boto3
+
+        reader = S3Reader(self._s3_clients, self.options)
+        return reader.grant(listing.uri, version=listing.version)
+
+    def opener(self, uri: str, grant: Grant | None) -> Opener:
+        """Return what opens a URI, by what was granted if it was."""
+        if grant is None:
+            return self.reader(uri)
+        from tasks.storage.s3.reading import GrantedOpener  # noqa: PLC0415 -- brings boto3
+
+        return GrantedOpener(grant, self.options)
+
+    def local_reader(self) -> LocalReader:
+        """Return what reads files of this machine."""
+        return LocalReader(follow_links=self.options.follow_links)
 
     def look(self, uri: str) -> Listing | None:
         """Look at one file, wherever it lies; see `Reader.look`."""
@@ -89,10 +113,10 @@ class Stores:
 
         return S3Clients(self.options.s3)
 
-    def _new_web_client(self) -> httpx.Client:
-        from tasks.storage.web import web_client  # noqa: PLC0415 -- brings httpx
+    def _new_web_clients(self) -> WebClients:
+        from tasks.storage.web import web_clients  # noqa: PLC0415 -- brings httpx
 
-        return web_client(self.options.web)
+        return web_clients(self.options.web)
 
 
 @functools.lru_cache(maxsize=4)

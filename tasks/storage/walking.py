@@ -1,7 +1,8 @@
 """The walk through one folder of this machine, folder by folder, in whatever process it goes on.
 
-It keeps a list of folders instead of recursing, never follows a link to a folder, and asks the
-disk for nothing but the candidates' sizes.
+It keeps a list of folders instead of recursing, and asks the disk for nothing but the candidates'
+sizes. A link to a file is followed as long as it stays below the root, one to a folder never: what
+lies there is listed where it lies. Links that lead out are named, and followed only on request.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from stat import S_ISREG
+from stat import S_ISDIR, S_ISREG
 from urllib.parse import quote_from_bytes
 
 from catalog.values import Listing, ListingProblem
 from tasks.storage.candidates import is_skipped_folder, is_video_name
 from tasks.storage.errors import in_words
+from tasks.storage.opening import LinkLeadsOut, open_folder_below
 from tasks.storage.uris import displayed, path_of
+from tasks.untrusted_values import MOST_INTEGER
 
 #: A name that is the same in a URI.
 _is_plain = re.compile(r"[A-Za-z0-9_.~-]+").fullmatch
@@ -29,18 +32,31 @@ _new = tuple.__new__
 class Walk:
     """Everything below one folder that may be a video, as far as it was not met yet."""
 
-    def __init__(self, root_uri: str, folders: Sequence[str] = ("",)) -> None:
+    def __init__(
+        self,
+        root_uri: str,
+        folders: Sequence[str] = ("",),
+        *,
+        follow_links: bool = False,
+        followed: Sequence[str] = (),
+    ) -> None:
         """Begin at the root, or go on where another walk stands.
 
         Args:
             root_uri: `file://` URI of the folder.
             folders: what is left of another walk, as its `folders` says.
+            follow_links: also follow links that lead out of the root.
+            followed: where links to folders have led another walk, as its `followed` says.
         """
         self.root_uri = root_uri
+        self.follow_links = follow_links
+        #: Real paths of the folders outside that links have led to; each is entered once.
+        self.followed = list(followed)
         #: Folders relative to the root that are still to be read, the next one last.
         self.folders = list(folders)
         self._root = path_of(root_uri)
         self._base = root_uri.removesuffix("/")  # of file:/// too
+        self._real_root = Path(os.path.realpath(self._root))
 
     def on(self) -> Iterator[Listing | ListingProblem]:
         """Yield all that is left; unreadable folders become problems."""
@@ -52,6 +68,9 @@ class Walk:
         below, inner = self.folders.pop(), list[str]()
         try:
             yield from self._list(below, inner)
+        except LinkLeadsOut:
+            reason = "the folder was replaced by a link while it was listed; run it again"
+            yield ListingProblem(uri=self._uri(below), reason=reason)
         except OSError as error:
             # Also a folder that went away meanwhile: perhaps it was unmounted, not deleted.
             yield ListingProblem(uri=self._uri(below), reason=in_words(error))
@@ -65,7 +84,7 @@ class Walk:
         prefix = f"{below}/" if below else ""
         shown_prefix, uri_prefix = displayed(prefix), self._uri(below) + "/"
         # By its descriptor: an entry is then looked at by its name, not by the whole path to it.
-        with _opened(self._root / below) as folder, os.scandir(folder) as entries:
+        with self._opened(below) as folder, os.scandir(folder) as entries:
             for entry in entries:
                 name = entry.name
                 if entry.is_dir(follow_symlinks=False):
@@ -78,31 +97,75 @@ class Walk:
                         uri = uri_prefix + quote_from_bytes(os.fsencode(name))
                         shown = displayed(prefix + name)
                     try:
-                        found = entry.stat()  # through a link if it is one
+                        found = entry.stat(follow_symlinks=False)
                     except OSError as error:
-                        yield from _problem_of(entry, uri, error)
+                        yield from _problem(uri, error)
                         continue
                     if S_ISREG(found.st_mode):
-                        fields = (uri, shown, found.st_size, found.st_mtime_ns, None, None, None)
+                        time = min(found.st_mtime_ns, MOST_INTEGER)  # file systems know later
+                        fields = (uri, shown, found.st_size, time, None, None, None, None)
                         yield _new(Listing, fields)
+                    else:
+                        yield from self._linked(entry, prefix, inner)
+                elif entry.is_symlink():
+                    yield from self._linked(entry, prefix, inner)
+
+    def _linked(
+        self, entry: os.DirEntry[str], prefix: str, inner: list[str]
+    ) -> Iterator[Listing | ListingProblem]:
+        """Yield the file that a link leads to, or why not. A folder to be entered joins `inner`."""
+        if not entry.is_symlink() or is_skipped_folder(entry.name):
+            return
+        below = prefix + entry.name
+        uri = self._uri(below)
+        target = Path(os.path.realpath(self._root / below))
+        leads_out = not target.is_relative_to(self._real_root)
+        left_out = leads_out and not self.follow_links
+        is_named_so = is_video_name(entry.name)
+        try:
+            found = entry.stat()
+        except FileNotFoundError:
+            if is_named_so:
+                yield ListingProblem(uri=uri, reason="the link points to nothing")
+            return
+        except OSError as error:
+            if is_named_so:
+                yield ListingProblem(uri=uri, reason=in_words(error), leads_out=left_out)
+            return
+        is_film = is_named_so and S_ISREG(found.st_mode)
+        if left_out and (is_film or S_ISDIR(found.st_mode)):
+            yield ListingProblem(uri=uri, reason="the link leads out", leads_out=True)
+        elif is_film:
+            yield Listing(
+                uri=uri,
+                name=displayed(below),
+                size=found.st_size,
+                mtime_ns=found.st_mtime_ns,
+            )
+        elif leads_out and S_ISDIR(found.st_mode) and not self._was_followed(target):
+            self.followed.append(os.fspath(target))
+            inner.append(below)
+
+    def _was_followed(self, target: Path) -> bool:
+        return any(map(target.is_relative_to, self.followed))
+
+    @contextmanager
+    def _opened(self, below: str) -> Iterator[int]:
+        if self.follow_links:
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+            descriptor = os.open(self._root / below, flags)
+        else:
+            descriptor = open_folder_below(self._root, below)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
     def _uri(self, below: str) -> str:
         return f"{self._base}/{quote_from_bytes(os.fsencode(below))}".removesuffix("/")
 
 
-@contextmanager
-def _opened(folder: Path) -> Iterator[int]:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _problem_of(entry: os.DirEntry[str], uri: str, error: OSError) -> Iterator[ListingProblem]:
+def _problem(uri: str, error: OSError) -> Iterator[ListingProblem]:
     """Tell why a candidate could not be looked at; nothing where it is no longer there."""
-    if not isinstance(error, FileNotFoundError):
+    if not isinstance(error, FileNotFoundError):  # files may go while their folder is read
         yield ListingProblem(uri=uri, reason=in_words(error))
-    elif entry.is_symlink():
-        # A file may go while the folder is read; a link that leads nowhere stays and is told.
-        yield ListingProblem(uri=uri, reason="the link points to nothing")

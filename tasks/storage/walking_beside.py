@@ -85,7 +85,8 @@ def _received(
     try:
         # Left open: that it is closed tells the process that nobody listens any more.
         request = cast("IO[bytes]", process.stdin)
-        for part in (sys.path, sending, walk.root_uri, walk.folders):
+        state = (walk.folders, walk.follow_links, walk.followed)
+        for part in (sys.path, sending, walk.root_uri, state):
             pickle.dump(part, request)
         request.flush()
         while (page := _next_page(pages)) != _END:
@@ -105,9 +106,10 @@ def _next_page(pages: IO[bytes]) -> _Page:
 def send() -> None:
     """Be the process: read where to walk, and write what is there."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    sending, root_uri, folders = (pickle.load(sys.stdin.buffer) for _ in range(3))  # noqa: S301
+    sending, root_uri, state = (pickle.load(sys.stdin.buffer) for _ in range(3))  # noqa: S301
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
-    walked = Walk(root_uri, folders).on()
+    folders, follow_links, followed = state
+    walked = Walk(root_uri, folders, follow_links=follow_links, followed=followed).on()
     with os.fdopen(sending, "wb") as pages:
         while page := list(itertools.islice(walked, _PAGE)):
             listings = [tuple(one) for one in page if type(one) is Listing]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -18,8 +18,10 @@ from typing import Any, Self
 import httpx
 from pydantic import SecretStr
 
+from catalog.clock import uptime
 from catalog.errors import ProviderUnreadable
 from catalog.values import (
+    Accepted,
     BillingRow,
     Completed,
     Gone,
@@ -34,19 +36,21 @@ from catalog.values import (
     Uncertain,
     UploadTicket,
 )
+from tasks.wavespeed.clock import Instant, ProviderClock
 from tasks.wavespeed.connection import Connection, Limits
 from tasks.wavespeed.elsewhere import look_behind
-from tasks.wavespeed.envelope import prediction_id
+from tasks.wavespeed.envelope import Answer, prediction_id, read_envelope, read_time
 from tasks.wavespeed.errors import EndpointAbsent, RequestRejected, Troubled, UploadRefused
 from tasks.wavespeed.exchange import described, never_connected
 from tasks.wavespeed.history import read_history
-from tasks.wavespeed.money import read_balance, read_bill, read_price
+from tasks.wavespeed.money import collect_lines, read_balance, read_bill, read_price
 from tasks.wavespeed.outputs import as_json
 from tasks.wavespeed.paging import PAGE_SIZE, Pages, batches
 from tasks.wavespeed.prediction import AnswerElsewhere, read_poll
 from tasks.wavespeed.redaction import redact
 from tasks.wavespeed.submission import read_submit
-from tasks.wavespeed.uploads import PutOutcome, neutral_name, put_file, read_ticket
+from tasks.wavespeed.tickets import read_ticket
+from tasks.wavespeed.uploads import Opening, PutOutcome, neutral_name, put_file
 from tasks.wavespeed.withholding import Check, Withheld, send
 
 DEFAULT_BASE_URL = "https://api.wavespeed.ai"
@@ -58,7 +62,9 @@ _VIDEO_URL = re.compile(r"https?://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
 _FILE_OR_VIDEO_URL = re.compile(r"(?:https?|file)://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
 #: A prediction has two or three lines on the bill, so 50 fit on one or two pages.
 _IDS_PER_SEARCH = 50
-_MOST_PAGES_PER_SEARCH = 20
+#: Lines of one search, and rows of one list: more are no answer to what was asked.
+_MOST_BILLED = 2_000
+_MOST_LISTED = 1_000_000
 
 
 class WaveSpeed:
@@ -77,6 +83,7 @@ class WaveSpeed:
         api_key: SecretStr,
         base_url: str = DEFAULT_BASE_URL,
         now: Callable[[], datetime],
+        uptime: Callable[[], float] = uptime,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -92,6 +99,7 @@ class WaveSpeed:
             api_key=api_key,
             limits=limits,
             now=now,
+            uptime=uptime,
             sleep=sleep,
             transport=transport,
         )
@@ -116,6 +124,11 @@ class WaveSpeed:
         """The base URL in its one spelling."""
         return self._connection.base
 
+    @property
+    def clock(self) -> ProviderClock:
+        """The provider's time, as far as its answers have told it."""
+        return self._connection.clock
+
     async def submit(
         self, *, model: str, video_url: str, task: Task, text: str | None, check: Check = send
     ) -> SubmitOutcome:
@@ -138,6 +151,7 @@ class WaveSpeed:
         body = {"video": video_url, "task": Task(task).value}
         if text and text.strip():
             body["text"] = text
+        asked = self.clock.instant()
         try:
             answer = await self._connection.ask(
                 "POST",
@@ -155,7 +169,18 @@ class WaveSpeed:
                     reason=f"No connection to the provider was made ({described(error)}).",
                 )
             return Uncertain(reason=f"The provider's answer was lost ({described(error)}).")
-        return read_submit(answer, now=self._now())
+        outcome = read_submit(answer, now=self._now())
+        if isinstance(outcome, Accepted) and "date" not in answer.headers:
+            self._learn_time(answer, asked)
+        return outcome
+
+    def _learn_time(self, answer: Answer, asked: Instant) -> None:
+        """Where a gateway takes the `Date` header away, an accepted prediction tells the time."""
+        envelope = read_envelope(answer)
+        data = envelope.data if envelope is not None else None
+        created_at = read_time(data.get("created_at")) if isinstance(data, dict) else None
+        if created_at is not None:
+            self.clock.saw(created_at, asked=asked)
 
     async def poll(self, provider_id: str) -> PollOutcome:
         """Look once at one prediction; never raises for what the network does.
@@ -207,14 +232,13 @@ class WaveSpeed:
         created_after: datetime,
         created_before: datetime,
         include_inputs: bool = True,
-    ) -> AsyncIterator[ListedPrediction]:
+    ) -> AsyncGenerator[ListedPrediction]:
         """The account's predictions of a time span, rounded outwards to seconds, newest first.
 
         Whoever made them, and each once. Ends only when the whole list was read: raises
         `ProviderUnreadable` or `AccountStopped` otherwise, maybe after many rows.
         """
         body: dict[str, Any] = {
-            "page_size": PAGE_SIZE,
             "created_after": _rfc3339(created_after.replace(microsecond=0)),
             "created_before": _rfc3339(
                 (created_before + timedelta(microseconds=999_999)).replace(microsecond=0)
@@ -224,29 +248,35 @@ class WaveSpeed:
             body["model"] = model
         if include_inputs:
             body["include_inputs"] = True
-        pages, number, rows = Pages(), 0, PAGE_SIZE
-        while rows >= PAGE_SIZE:
-            number += 1
+        pages = Pages(most_rows=_MOST_LISTED, most_pages=_MOST_LISTED // PAGE_SIZE)
+        unreadable = 0
+        while not pages.is_whole:
             envelope = await self._connection.read(
-                "POST", "/api/v3/predictions", {**body, "page": number}
+                "POST", "/api/v3/predictions", body | pages.question
             )
             page = read_history(envelope)
             if page is None:
                 raise ProviderUnreadable(
                     "The provider's list of predictions makes no sense. Try again later."
                 )
-            unseen = pages.unseen(listed.provider_id for listed in page.predictions)
+            unseen = pages.take([listed.provider_id for listed in page.predictions], page.end)
             for listed in page.predictions:
                 if listed.provider_id in unseen:
                     unseen.discard(listed.provider_id)
                     yield listed
-            rows = page.rows
+            unreadable += page.unreadable
+        if unreadable:
+            raise ProviderUnreadable(
+                f"{unreadable} rows of the provider's list of predictions cannot be read, so that "
+                "any prediction may be among them. Try again later."
+            )
 
     async def billings(self, provider_ids: Sequence[str]) -> list[BillingRow]:
-        """All lines of the bill for these predictions, and for no others, each once.
+        """All lines of the bill for these predictions, each once, and those that name none.
 
-        A prediction without a line in the answer has none: raises `ProviderUnreadable`
-        (`EndpointAbsent` where the provider has no bill) rather than return a part.
+        Lines that cannot be read are among them. A prediction without a line in the answer has
+        none: raises `ProviderUnreadable` (`EndpointAbsent` where the provider has no bill) rather
+        than return a part.
         """
         found: list[BillingRow] = []
         for batch in batches(provider_ids, _IDS_PER_SEARCH):
@@ -272,20 +302,16 @@ class WaveSpeed:
             raise UploadRefused(str(error), kind=RefusalKind.ITEM) from error
         except ProviderUnreadable as error:
             raise UploadRefused(str(error), kind=RefusalKind.NOT_SENT) from error
-        ticket = read_ticket(envelope)
-        if ticket is None:
-            raise UploadRefused(
-                "its ticket makes no sense. Try again later.", kind=RefusalKind.PACE
-            )
-        return ticket
+        link = self._connection
+        return read_ticket(envelope, size=size, base=link.base, rule=link.hosts)
 
-    async def put(self, ticket: UploadTicket, path: Path, *, size: int) -> PutOutcome:
+    async def put(self, ticket: UploadTicket, source: Path | Opening, *, size: int) -> PutOutcome:
         """Upload the file of exactly `size` bytes; network and disk make outcomes, not errors."""
         async with self._connection.upload_gate:
             return await put_file(
                 self._connection.keyless,
                 ticket,
-                path,
+                source,
                 size=size,
                 timeout=httpx.Timeout(
                     self._limits.upload_seconds, connect=self._limits.connect_seconds, pool=None
@@ -294,36 +320,29 @@ class WaveSpeed:
             )
 
     async def _fetch_answer(self, url: str) -> PollOutcome:
-        own_host = httpx.URL(self._connection.base).host
+        link = self._connection
         try:
-            text = await look_behind(self._connection.keyless, url, own_host=own_host)
+            text = await look_behind(link.keyless, url, rule=link.hosts)
         except Troubled as trouble:
             return Pending(trouble=trouble.reason, retry_after_seconds=trouble.retry_after_seconds)
         shown = redact(url)
         return Completed(text=shown if text is None else text, raw=as_json([shown]))
 
     async def _bill_of(self, provider_ids: list[str]) -> list[BillingRow]:
-        wanted, found, pages = frozenset(provider_ids), [], Pages()
-        for number in range(1, _MOST_PAGES_PER_SEARCH + 1):
+        wanted = {*provider_ids, None}
+        found: dict[str, BillingRow] = {}
+        pages = Pages(most_rows=_MOST_BILLED, most_pages=_MOST_BILLED)
+        while not pages.is_whole:
             envelope = await self._connection.read(
                 "POST",
                 "/api/v3/billings/search",
-                {"page": number, "page_size": PAGE_SIZE, "prediction_uuids": provider_ids},
+                {**pages.question, "prediction_uuids": provider_ids},
             )
             page = read_bill(envelope)
             if page is None:
                 raise ProviderUnreadable("The provider's bill makes no sense. Try again later.")
-            unseen = pages.unseen(line.uuid for line in page.lines)
-            for line in page.lines:
-                if line.uuid in unseen and line.provider_id in wanted:
-                    unseen.discard(line.uuid)
-                    found.append(line)
-            if page.has_more is False or (page.has_more is None and page.rows < PAGE_SIZE):
-                return found
-        raise ProviderUnreadable(
-            f"The provider sends more than {_MOST_PAGES_PER_SEARCH} pages of bill for "
-            f"{len(provider_ids)} predictions, so the bill cannot be settled. Try again later."
-        )
+            pages.take(collect_lines(found, page.lines), page.end)
+        return [line for line in found.values() if line.provider_id in wanted]
 
 
 def _rfc3339(at: datetime) -> str:

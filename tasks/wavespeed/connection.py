@@ -28,8 +28,11 @@ from tenacity import (
 )
 
 from catalog.errors import ProviderUnreadable, SettingsError
+from tasks.checked_connections import check_connections
 from tasks.crashpoints import crash_point
+from tasks.untrusted_hosts import HostRule
 from tasks.wavespeed.bandwidth import Bandwidth
+from tasks.wavespeed.clock import ProviderClock
 from tasks.wavespeed.envelope import Answer, Envelope
 from tasks.wavespeed.errors import Troubled
 from tasks.wavespeed.exchange import can_be_reached, described, exchange, sender
@@ -37,7 +40,7 @@ from tasks.wavespeed.key import KeyForOneOrigin, checked_key
 from tasks.wavespeed.reads import open_envelope
 from tasks.wavespeed.redaction import guard_http_logs, remember_secret
 from tasks.wavespeed.transport import AiohttpTransport, is_proxied
-from tasks.wavespeed.withholding import Check, send
+from tasks.wavespeed.withholding import Check, before_sending, send
 
 _Body = Mapping[str, Any] | None
 
@@ -92,10 +95,13 @@ class Connection:
         api_key: SecretStr,
         limits: Limits,
         now: Callable[[], datetime],
+        uptime: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
         transport: httpx.AsyncBaseTransport | None,
     ) -> None:
         key = checked_key(api_key)
+        #: The provider's time, as its answers tell it.
+        self.clock = ProviderClock(now, uptime)
         self.base = checked_base(base_url)
         self._limits = limits
         self._now = now
@@ -124,6 +130,11 @@ class Connection:
             self._send = to_api.handle_async_request
         #: For storage: no key, no header that names us.
         self.keyless = _client(limits, transport, open_requests=2 * limits.open_uploads)
+        self.keyless.headers["Accept-Encoding"] = "identity"
+        #: Where addresses may lead that the provider names; a `transport` leads nowhere.
+        self.hosts = HostRule.beside(httpx.URL(self.base).raw_host.decode())
+        if transport is None:
+            check_connections(self.keyless, self.hosts)
 
     async def aclose(self) -> None:
         """Close all connections; what is under way ends with an error."""
@@ -135,9 +146,11 @@ class Connection:
     ) -> Answer:
         """Send one request once, with the key, and read what comes back.
 
-        `path` is below the base URL. `check` is called when nothing is left to wait for, and may
-        raise. Raises `httpx.HTTPError` or `OSError` when not even a status came back; a body that
-        ends early is an `Answer` with `cut`.
+        `path` is below the base URL. `check` is called when nothing is left to wait for, and once
+        more when the connection is there and the first byte is about to go; it may raise.
+
+        Raises `httpx.HTTPError` or `OSError` when not even a status came back; a body that ends
+        early is an `Answer` with `cut`.
         """
         headers = self._keyed.headers.raw
         request = httpx.Request(
@@ -145,14 +158,19 @@ class Connection:
             _url(f"{self.base}{path}"),
             content=None if body is None else _encoded(body),
             headers=headers if body is None else [*headers, _JSON],
-            extensions={"timeout": _timeout(self._limits, seconds).as_dict()},
+            extensions={
+                "timeout": _timeout(self._limits, seconds).as_dict(),
+                **({} if check is send else before_sending(check)),
+            },
         )
         # Later than any single step's timeout, which tells more of what happened.
         deadline = self._limits.connect_seconds + 2 * seconds
         async with self._gate:
             check()
             crash_point(f"{_question(path)}: before request")
+            asked = self.clock.instant()
             answer = await exchange(self._send, request, seconds=deadline)
+            self.clock.saw_date(answer.headers.get("date"), asked=asked)
             crash_point(f"{_question(path)}: after request")
             return answer
 
@@ -249,6 +267,8 @@ def _timeout(limits: Limits, seconds: float) -> httpx.Timeout:
 def _client_headers() -> dict[str, str]:
     version = metadata.version("reelcat")
     return {
+        # The only packing that is undone, piece by piece, so that little cannot become endless.
+        "Accept-Encoding": "gzip",
         "User-Agent": f"reelcat/{version}",
         "X-Client-Name": "reelcat",
         "X-Client-Version": version,

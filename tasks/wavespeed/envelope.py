@@ -7,18 +7,16 @@ guess.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler
 from pydantic.functional_validators import WrapValidator
 
+from tasks.untrusted_values import http_date, read_json, storable, time_in
 from tasks.wavespeed.redaction import redact
 
 #: An answer longer than this is not read to its end. A page of 100 predictions stays far below.
@@ -57,9 +55,12 @@ def _or_none(value: object, handler: ValidatorFunctionWrapHandler) -> object:
         return None
 
 
-#: Fields that read as None when their type is not what was expected.
+#: Fields that read as None when their type is not what was expected, or when no column holds them.
 Text = Annotated[str | None, WrapValidator(_or_none)]
-Number = Annotated[int | None, WrapValidator(_or_none)]
+Number = Annotated[
+    Annotated[int, Field(ge=-(2**31), lt=2**31)] | None,
+    WrapValidator(_or_none),
+]
 
 
 class Envelope(BaseModel):
@@ -73,6 +74,18 @@ class Envelope(BaseModel):
     error_code: Any = None
     data: Any = None
 
+    @property
+    def is_own(self) -> bool:
+        """Whether the provider's application must have written it, and no gateway before it.
+
+        It has all three fields that each answer of the provider has: a number as `code`, words as
+        `message`, and `data`, be it null. Gateways write JSON too, `{"message": "Forbidden"}` or
+        `{"code": 503, "message": "no healthy upstream"}`, but none knows of `data`.
+        """
+        return (
+            self.code is not None and self.message is not None and "data" in self.model_fields_set
+        )
+
 
 def read_envelope(answer: Answer) -> Envelope | None:
     """The envelope, with numbers that have a fraction as Decimal; None if the body holds none."""
@@ -80,14 +93,6 @@ def read_envelope(answer: Answer) -> Envelope | None:
     if not isinstance(content, dict):
         return None
     return Envelope.model_validate(content)
-
-
-def read_json(body: bytes) -> Any:
-    """What the bytes say as JSON; None if they are not JSON, not whole, or nested absurdly deep."""
-    try:
-        return json.loads(body, parse_float=Decimal, parse_constant=lambda _: None)
-    except (ValueError, RecursionError):
-        return None
 
 
 def page_rows(envelope: Envelope) -> list[Any] | None:
@@ -109,11 +114,6 @@ def shown(text: str) -> str:
     """Foreign words fit to be shown: redacted, on one line, at most 300 characters."""
     line = " ".join(storable(redact(text)).split())
     return line if len(line) <= _MOST_MESSAGE else line[: _MOST_MESSAGE - 1] + "…"
-
-
-def storable(text: str) -> str:
-    """The text without what databases refuse: NULs and halves of surrogate pairs."""
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 def says_out_of_credit(status_code: int, envelope: Envelope | None) -> bool:
@@ -141,11 +141,10 @@ def retry_after_seconds(headers: Mapping[str, str], *, now: datetime) -> float |
     if _SECONDS.fullmatch(value):
         seconds = float(value)
     else:
-        try:
-            at = parsedate_to_datetime(value)
-        except ValueError:
+        at = http_date(value)
+        if at is None:
             return None
-        seconds = (_in_utc(at) - now).total_seconds()
+        seconds = (at - now).total_seconds()
     return min(max(seconds, 0.0), MOST_RETRY_AFTER_SECONDS)
 
 
@@ -156,13 +155,4 @@ def prediction_id(value: object) -> str | None:
 
 def read_time(value: object) -> datetime | None:
     """An RFC 3339 time in UTC, cut to microseconds; None if it is none."""
-    if not isinstance(value, str):
-        return None
-    try:
-        return _in_utc(datetime.fromisoformat(value))
-    except (ValueError, OverflowError):
-        return None
-
-
-def _in_utc(at: datetime) -> datetime:
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return time_in(value) if isinstance(value, str) else None

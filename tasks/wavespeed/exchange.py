@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import zlib
 from collections.abc import Awaitable, Callable
 
 import httpx
@@ -20,6 +21,9 @@ _NEVER_CONNECTED = (
     httpx.UnsupportedProtocol,
 )
 
+#: Tells zlib to expect the header of a gzip.
+_GZIP = 16 + zlib.MAX_WBITS
+
 #: Sends one request once, and gives the answer as soon as its headers are there.
 Sender = Callable[[httpx.Request], Awaitable[httpx.Response]]
 
@@ -32,6 +36,9 @@ def sender(client: httpx.AsyncClient) -> Sender:
 async def exchange(send: Sender, request: httpx.Request, *, seconds: float) -> Answer:
     """Send the request and read its answer, up to `MOST_BODY_BYTES` and so many seconds in all.
 
+    The limit is of what came as well as of what that unpacks to. One gzip is unpacked; an answer
+    that is packed otherwise, or more than once, is not read.
+
     Raises `httpx.HTTPError` or `OSError` when not even a status came back.
     """
     if not can_be_reached(request.url):
@@ -42,11 +49,7 @@ async def exchange(send: Sender, request: httpx.Request, *, seconds: float) -> A
     try:
         async with asyncio.timeout(seconds):
             response = await send(request)
-            async for block in response.aiter_bytes():
-                body += block
-                if len(body) > MOST_BODY_BYTES:
-                    cut = f"is longer than {MOST_BODY_BYTES} bytes"
-                    break
+            cut = await _read_into(body, response)
     except (httpx.HTTPError, OSError) as error:
         if response is None:
             raise
@@ -60,6 +63,26 @@ async def exchange(send: Sender, request: httpx.Request, *, seconds: float) -> A
         body=bytes(body[:MOST_BODY_BYTES]),
         cut=cut,
     )
+
+
+async def _read_into(body: bytearray, response: httpx.Response) -> str | None:
+    """Read an answer's body as far as the limit allows, and say what it lacks."""
+    names = response.headers.get("Content-Encoding", "").lower().split(",")
+    packed = [name.strip() for name in names if name.strip() not in {"", "identity"}]
+    if packed not in ([], ["gzip"], ["x-gzip"]):
+        return "is packed in a way that was not asked for"
+    unpack = zlib.decompressobj(_GZIP) if packed else None
+    came = 0
+    async for block in response.aiter_raw():
+        came += len(block)
+        room = MOST_BODY_BYTES + 1 - len(body)
+        try:
+            body += block[:room] if unpack is None else unpack.decompress(block, room)
+        except zlib.error:
+            return "is not the gzip that it is said to be"
+        if max(came, len(body)) > MOST_BODY_BYTES:
+            return f"is longer than {MOST_BODY_BYTES} bytes"
+    return "ended early (inside its gzip)" if came and unpack and not unpack.eof else None
 
 
 def can_be_reached(url: httpx.URL) -> bool:

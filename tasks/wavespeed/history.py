@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from catalog.values import ListedPrediction
 from tasks.wavespeed.envelope import Envelope, Text, page_rows, prediction_id, read_time
+from tasks.wavespeed.paging import PageEnd, read_end
 
 
 class _Row(BaseModel):
@@ -31,8 +32,12 @@ class HistoryPage:
     """One page of the account's history."""
 
     predictions: tuple[ListedPrediction, ...]
-    #: How many rows the provider sent, readable or not: fewer than asked for is the last page.
-    rows: int
+    end: PageEnd
+
+    @property
+    def unreadable(self) -> int:
+        """How many rows name no prediction: any prediction may be among them."""
+        return self.end.rows - len(self.predictions)
 
 
 def read_history(envelope: Envelope) -> HistoryPage | None:
@@ -43,7 +48,7 @@ def read_history(envelope: Envelope) -> HistoryPage | None:
     listed = (_listed(item) for item in items if isinstance(item, dict))
     return HistoryPage(
         predictions=tuple(prediction for prediction in listed if prediction is not None),
-        rows=len(items),
+        end=read_end(envelope, rows=len(items)),
     )
 
 

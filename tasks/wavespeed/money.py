@@ -1,25 +1,40 @@
 """The provider's figures: balance, quotes and lines of the bill, in integer micro-dollars.
 
 Amounts are read from their decimal digits, never by way of a float. Where dollars and micro-dollars
-cannot be told apart the amount is unknown: a guess would be wrong by a factor of a million.
+cannot be told apart the amount is unknown: a guess would be wrong by a factor of a million. A line
+that cannot be read is given all the same: that it is there is known.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, InvalidOperation
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from catalog.values import BillingRow, ProviderQuote
-from tasks.wavespeed.envelope import Envelope, Text, page_rows, prediction_id, read_time
+from tasks.untrusted_values import decimal_in, ordinary
+from tasks.wavespeed.envelope import (
+    Envelope,
+    Text,
+    page_rows,
+    prediction_id,
+    read_time,
+    shown,
+)
+from tasks.wavespeed.paging import PageEnd, read_end
 
 _MICROS = 1_000_000
-#: One prediction costs $0.005 to $0.12, so less than a dollar is dollars, and an integer from a
-#: thousandth of a dollar to a dollar in micro-dollars is micro-dollars. Nothing else is believed.
+#: One prediction costs $0.005 to $0.12. A number below a thousand is dollars: as micro-dollars it
+#: would be less than a fifth of the least charge. An integer from a thousand on is micro-dollars:
+#: as dollars it would be thousands of times the largest. A fraction from there on is neither.
 _LEAST_MICROS = 1_000
-_MOST_MICROS = 1_000_000
+_LONGEST_ID = 128
 #: No account holds more; what is written larger is not money.
 _MOST_AMOUNT = Decimal(1_000_000_000)
 
@@ -42,10 +57,11 @@ def read_price(envelope: Envelope) -> ProviderQuote | None:
     data = envelope.data
     if not isinstance(data, dict):
         return None
-    currency = data.get("currency")
-    if isinstance(currency, str) and currency.strip().upper() not in {"", "USD"}:
+    if not _is_dollars(data.get("currency")):
         return None
     discounted, listed = data.get("discounted_price"), data.get("price")
+    if _is_negative(discounted) or _is_negative(listed):
+        return None
     micros = amount_micros(discounted)
     if not micros and listed is not None:
         micros = amount_micros(listed)
@@ -55,33 +71,39 @@ def read_price(envelope: Envelope) -> ProviderQuote | None:
 def amount_micros(value: Any) -> int | None:
     """One prediction's price, charge or refund in micro-dollars, without its sign; None if unclear.
 
-    Dollars when less than one; micro-dollars when an integer from 1000 to a million, written
-    without a point. The rest (`1`, `24.3`, `24300.0`, `true`, `"free"`) is unclear.
+    Dollars when less than a thousand; micro-dollars when an integer from 1000 on, written without a
+    point. The rest (`24300.0`, `"24300"`, `true`, `"free"`) is unclear.
 
-    >>> amount_micros(Decimal("0.015")), amount_micros(24300), amount_micros(1)
-    (15000, 24300, None)
+    >>> amount_micros(Decimal("15.00")), amount_micros(24300), amount_micros("24300")
+    (15000000, 24300, None)
     """
     amount = _decimal(value)
     if amount is None:
         return None
     amount = abs(amount)
-    if amount < 1:
+    if amount < _LEAST_MICROS:
         return int((amount * _MICROS).to_integral_value(ROUND_HALF_EVEN))
-    if isinstance(value, int) and _LEAST_MICROS <= amount <= _MOST_MICROS:
-        return int(amount)
-    return None
+    return int(amount) if isinstance(value, int) else None
 
 
 def _decimal(value: Any) -> Decimal | None:
     """A number that may be money, from a JSON number or a string of digits; None for others."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         return None
-    try:
-        amount = Decimal(value)
-    except InvalidOperation:
-        return None
-    # Arithmetic with an absurd exponent raises; copying the sign away does not.
-    return amount if amount.is_finite() and amount.copy_abs() <= _MOST_AMOUNT else None
+    amount = decimal_in(value) if isinstance(value, str) else ordinary(Decimal(value))
+    return amount if amount is not None and abs(amount) <= _MOST_AMOUNT else None
+
+
+def _is_negative(value: Any) -> bool:
+    amount = _decimal(value)
+    return amount is not None and amount < 0
+
+
+def _is_dollars(currency: Any) -> bool:
+    """Whether an amount with this beside it may be dollars; where nothing is said it may."""
+    return currency is None or (
+        isinstance(currency, str) and currency.strip().upper() in {"", "USD"}
+    )
 
 
 class _Row(BaseModel):
@@ -90,6 +112,7 @@ class _Row(BaseModel):
     uuid: Text = None
     billing_type: Text = None
     price: Any = None
+    currency: Any = None
     created_at: Any = None
     prediction: Any = None
     order: Any = None
@@ -100,39 +123,66 @@ class BillPage:
     """One page of the bill."""
 
     lines: tuple[BillingRow, ...]
-    #: How many lines the provider sent, readable or not.
-    rows: int
-    #: What the provider says of further pages; None if it says nothing.
-    has_more: bool | None
+    end: PageEnd
 
 
 def read_bill(envelope: Envelope) -> BillPage | None:
-    """The page; None if the answer is no page. Lines that name no prediction are left out."""
+    """The page, with every line that is on it; None if the answer is no page."""
     items = page_rows(envelope)
     if items is None:
         return None
-    lines = (_line(item) for item in items if isinstance(item, dict))
-    more = envelope.data.get("has_more") if isinstance(envelope.data, dict) else None
-    return BillPage(
-        lines=tuple(line for line in lines if line is not None),
-        rows=len(items),
-        has_more=more if isinstance(more, bool) else None,
-    )
+    same: Counter[str] = Counter()
+    lines: list[BillingRow] = []
+    for item in items:
+        digest = _digest(item)
+        lines.append(_line(item, digest=f"{digest}-{same[digest]}"))
+        same[digest] += 1
+    return BillPage(lines=tuple(lines), end=read_end(envelope, rows=len(items)))
 
 
-def _line(item: dict[str, Any]) -> BillingRow | None:
-    row = _Row.model_validate(item)
-    provider_id = prediction_id(_uuid(row.prediction))
-    kind = (row.billing_type or "").strip().lower()
-    if provider_id is None or not kind:
-        return None
+def collect_lines(found: dict[str, BillingRow], lines: Iterable[BillingRow]) -> list[str]:
+    """Add the lines of a page to those found before, each once; give under which names.
+
+    A provider may give a deduction and its refund one id, so the name has more than that. A line
+    that says now this and now that cannot be read.
+    """
+    names: list[str] = []
+    for line in lines:
+        name = f"{line.provider_id or ''}:{line.kind}:{line.uuid}"
+        names.append(name)
+        before = found.setdefault(name, line)
+        if (before.amount_micros, before.is_negative) != (line.amount_micros, line.is_negative):
+            words = f"{before.words}, and again {line.words}"
+            found[name] = replace(before, amount_micros=None, words=words)
+    return names
+
+
+def _digest(item: Any) -> str:
+    try:
+        text = json.dumps(item, sort_keys=True, default=str)
+    except RecursionError:
+        text = "nested too deep"
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def _line(item: Any, *, digest: str) -> BillingRow:
+    """One line; `digest` tells it from others where it has no id of its own.
+
+    It is made of what the line says and, for lines that say the same, of how many there were before
+    it: two of them on one page are two charges.
+    """
+    row = _Row.model_validate(item) if isinstance(item, dict) else _Row()
+    kind = " ".join((row.billing_type or "").split()).lower()
+    words = kind or "no kind"
+    words += f" of {row.price}" if row.price is not None else " without a price"
     return BillingRow(
-        # Some samples lack the line's own id; an order has at most one line of each kind.
-        uuid=row.uuid or f"{_uuid(row.order) or provider_id}:{kind}",
-        provider_id=provider_id,
+        uuid=row.uuid if row.uuid and len(row.uuid) <= _LONGEST_ID else digest,
+        provider_id=prediction_id(_uuid(row.prediction)),
         kind=kind,
-        amount_micros=amount_micros(row.price),
+        amount_micros=amount_micros(row.price) if _is_dollars(row.currency) else None,
         created_at=read_time(row.created_at),
+        is_negative=_is_negative(row.price),
+        words=shown(words if _is_dollars(row.currency) else f"{words} {row.currency}"),
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from tasks.wavespeed.envelope import storable
+from tasks.untrusted_values import storable
 
 _LONE_URL = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
 #: Where an object may hold the text, best first.

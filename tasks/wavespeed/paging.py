@@ -1,16 +1,20 @@
 """Going through a list that changes while it is read.
 
-The provider promises neither a total nor that pages hold still: rows may appear twice, and the end
-is a page with fewer rows than asked for.
+The provider promises neither a total, nor pages as large as asked for, nor that pages hold still:
+rows may appear twice. So a list is whole only when the provider has said so and everything that it
+said adds up, or when a page is empty.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from catalog.errors import ProviderUnreadable
+from tasks.wavespeed.envelope import Envelope
 
 #: The most the provider allows.
 PAGE_SIZE = 100
@@ -20,19 +24,96 @@ _REMEMBERED_PAGES = 50
 _MOST_STALE_PAGES = 10
 
 
-class Pages:
-    """Remembers what recent pages held, in bounded memory, and tells when there is no end."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PageEnd:
+    """What one page says of where the list ends."""
 
-    def __init__(self) -> None:
+    #: How many rows the provider sent, readable or not.
+    rows: int
+    #: What the provider says of further pages; None if it says nothing.
+    has_more: bool | None
+    #: How many rows the provider says there are on all pages; None if it says nothing.
+    total: int | None
+
+
+def read_end(envelope: Envelope, *, rows: int) -> PageEnd:
+    """What a page of so many rows says of the end; words of another type say nothing."""
+    data = envelope.data if isinstance(envelope.data, dict) else {}
+    more, total = data.get("has_more"), data.get("total")
+    return PageEnd(
+        rows=rows,
+        has_more=more if isinstance(more, bool) else None,
+        total=total if isinstance(total, int) and not isinstance(total, bool) else None,
+    )
+
+
+class Pages:
+    """Asks for page after page until the list is whole, in bounded memory.
+
+    Where the first page is smaller than asked for, the next ones are asked for in its size: a
+    provider that cuts its pages may skip what it cut off when it counts by the size asked for.
+    """
+
+    def __init__(self, *, most_rows: int, most_pages: int) -> None:
+        self._most_rows, self._most_pages = most_rows, most_pages
         self._recent: deque[str] = deque(maxlen=_REMEMBERED_PAGES * PAGE_SIZE)
         self._known: set[str] = set()
         self._stale_pages = 0
+        self._page, self._size = 1, PAGE_SIZE
+        #: Rows so far that were not seen before.
+        self._rows = 0
+        #: The least that there must be: what the first page said. Later ones count newer rows too.
+        self._expected: int | None = None
+        self.is_whole = False
 
-    def unseen(self, ids: Iterable[str]) -> set[str]:
-        """Those ids of one page that no recent page held; they count as seen from now on.
+    @property
+    def question(self) -> dict[str, Any]:
+        """Which page to ask for next."""
+        return {"page": self._page, "page_size": self._size}
 
-        Raises `ProviderUnreadable` when page after page brings nothing new.
+    def take(self, ids: Sequence[str], end: PageEnd) -> set[str]:
+        """Take a page; give those of its ids that no recent page held. They count as seen then.
+
+        Raises:
+            ProviderUnreadable: if the list is not what the provider says of it, or has no end.
         """
+        new = self._unseen(ids)
+        self._rows += len(new) + max(0, end.rows - len(ids))
+        if self._page == 1:
+            self._expected = end.total
+            self._size = end.rows if 0 < end.rows < PAGE_SIZE else PAGE_SIZE
+        self._page += 1
+        if self._is_end(end):
+            self._check(end)
+            self.is_whole = True
+        elif self._rows >= self._most_rows or self._page > self._most_pages:
+            raise ProviderUnreadable(
+                f"The provider sends more than {self._page - 1} pages of a list that should have "
+                "ended long before, so the list cannot be trusted. Try again later."
+            )
+        return new
+
+    def _is_end(self, end: PageEnd) -> bool:
+        """Whether this page is the last one.
+
+        The provider's word counts if it adds up; a total only where it is not merely the size of a
+        full page. Without a word only an empty page is the end.
+        """
+        reached = end.total is None or self._rows >= end.total
+        if end.has_more is not None:
+            return not end.has_more and (reached or end.rows == 0)
+        if end.total is not None and reached and end.rows < PAGE_SIZE:
+            return True
+        return end.rows == 0
+
+    def _check(self, end: PageEnd) -> None:
+        if self._expected is not None and self._rows < self._expected:
+            raise ProviderUnreadable(
+                f"The provider says that a list has {self._expected} rows and sends {self._rows}, "
+                "so the list is not whole. Try again later."
+            )
+
+    def _unseen(self, ids: Iterable[str]) -> set[str]:
         new = {identity for identity in ids if identity not in self._known}
         for identity in new:
             if len(self._recent) == self._recent.maxlen:

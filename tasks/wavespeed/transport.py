@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
+from aiohttp.connector import Connection
 from yarl import URL
+
+from tasks.wavespeed.withholding import CHECK, Check, send
 
 #: The first that an error is an instance of names it. The first three are raised before anything is
 #: sent; all others may come after that.
@@ -25,6 +29,10 @@ _NAMES: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
     (aiohttp.ClientOSError, httpx.ReadError),
     (aiohttp.ClientError, httpx.RemoteProtocolError),
 )
+
+
+#: What the request that is being sent in this task asks last.
+_check: ContextVar[Check] = ContextVar("check", default=send)
 
 
 def is_proxied(base_url: str) -> bool:
@@ -50,6 +58,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         """Send the request; the answer's body is read as its stream is."""
         timeouts = request.extensions.get("timeout", {})
         body = await request.aread()
+        _check.set(request.extensions.get(CHECK, send))
         with _in_httpx_words():
             answer = await self._open_session().request(
                 request.method,
@@ -84,10 +93,19 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                     ssl=self._tls,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
+                request_class=_CheckedRequest,
                 auto_decompress=False,
                 middlewares=(_once,),
             )
         return self._session
+
+
+class _CheckedRequest(aiohttp.ClientRequest):
+    """A request that asks once more whether it is wanted when it has its connection."""
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        _check.get()()
+        return await super().send(conn)
 
 
 class _Body(httpx.AsyncByteStream):
@@ -104,11 +122,11 @@ class _Body(httpx.AsyncByteStream):
 
 
 async def _once(
-    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
     """Send a request once: aiohttp sends a lost GET again, but not after an error of ours."""
     with _in_httpx_words():
-        return await send(request)
+        return await handler(request)
 
 
 @contextmanager

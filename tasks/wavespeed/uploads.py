@@ -1,25 +1,30 @@
 """Bringing a local file to the provider's storage: one ticket, one PUT.
 
-Reads the ticket and sends the bytes, from disk in constant memory, with exactly the ticket's
-headers and without the key. Never writes to the file.
+Sends the bytes, from disk in constant memory, with exactly the ticket's headers and without the
+key. Never writes to the file. The file is opened once; what was opened is sent, and counts as
+stored only if nobody wrote to it meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import TypeAlias
 
 import httpx
 
 from catalog.values import RefusalKind, UploadTicket
+from tasks.checked_connections import HostRefused
 from tasks.crashpoints import crash_point
+from tasks.storage.errors import StoreError
+from tasks.storage.local import LocalFile, LocalReader
+from tasks.storage.uris import file_uri
 from tasks.wavespeed.bandwidth import Bandwidth
-from tasks.wavespeed.envelope import Answer, Envelope, read_time
+from tasks.wavespeed.envelope import Answer
 from tasks.wavespeed.exchange import described, exchange, never_connected, sender
 
 _BLOCK_BYTES = 512 * 1024
@@ -27,10 +32,7 @@ _BLOCK_BYTES = 512 * 1024
 _TRIES = 3
 #: One day: not a bound on slow lines, only an end. The single block has its own timeout.
 _MOST_SECONDS = 86_400.0
-_URL = re.compile(r"https?://[^\s/]+\S*", re.IGNORECASE)
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,9 +57,8 @@ class PerhapsStored:
 
 PutOutcome = Stored | NotStored | PerhapsStored
 
-
-class _FileProblem(Exception):
-    """The file is not what it was when its ticket was asked for, or cannot be read."""
+#: Opens the file to be sent, in a thread; raises StoreError.
+Opening: TypeAlias = Callable[[], LocalFile]
 
 
 def neutral_name(filename: str, *, unique: str) -> str:
@@ -70,52 +71,63 @@ def neutral_name(filename: str, *, unique: str) -> str:
     return unique + (suffix if _SUFFIX.fullmatch(suffix) else "")
 
 
-def read_ticket(envelope: Envelope) -> UploadTicket | None:
-    """The ticket; None when the answer holds none that can be used."""
-    data = envelope.data
-    upload = data.get("upload") if isinstance(data, dict) else None
-    if not isinstance(upload, dict) or str(upload.get("method") or "PUT").upper() != "PUT":
-        return None
-    put_url, download_url = _url(upload.get("url")), _url(data.get("download_url"))
-    headers = upload.get("headers") or {}
-    if put_url is None or download_url is None or not isinstance(headers, dict):
-        return None
-    if not all(_can_be_sent(name, value) for name, value in headers.items()):
-        return None
-    return UploadTicket(
-        put_url=put_url,
-        headers=dict(headers),
-        download_url=download_url,
-        expires_at=read_time(upload.get("expires_at")),
-    )
-
-
 async def put_file(
     client: httpx.AsyncClient,
     ticket: UploadTicket,
-    path: Path,
+    source: Path | Opening,
     *,
     size: int,
     timeout: httpx.Timeout,  # noqa: ASYNC109  # httpx applies it to each step, not to the whole
     bandwidth: Bandwidth,
 ) -> PutOutcome:
-    """Send the file's `size` bytes; `client` must not carry a key.
+    """Send the `size` bytes of a file, or of what `source` opens; `client` must not carry a key.
 
     A lost answer is asked for again with the same PUT. Storage that then says 412 (there is
     something already) has it from the first time. 412 at once means that somebody else used the
     address.
     """
+    opening = partial(_open_named, source, size) if isinstance(source, Path) else source
+    try:
+        with await asyncio.to_thread(opening) as file:
+            outcome = await _put(
+                client, ticket, file, size=size, timeout=timeout, bandwidth=bandwidth
+            )
+            if isinstance(outcome, Stored):
+                file.require_unchanged()
+    except StoreError as error:
+        return NotStored(kind=RefusalKind.ITEM, reason=f"The file was not sent: {error.reason}.")
+    return outcome
+
+
+def _open_named(path: Path, size: int) -> LocalFile:
+    return LocalReader().open(file_uri(path.absolute()), size=size)
+
+
+async def _put(
+    client: httpx.AsyncClient,
+    ticket: UploadTicket,
+    file: LocalFile,
+    *,
+    size: int,
+    timeout: httpx.Timeout,  # noqa: ASYNC109  # httpx applies it to each step, not to the whole
+    bandwidth: Bandwidth,
+) -> PutOutcome:
     lost: str | None = None
     reason = ""
     for _ in range(_TRIES):
         try:
-            crash_point("put: before request")
-            answer = await _put_once(
-                client, ticket, path, size=size, timeout=timeout, bandwidth=bandwidth
+            request = client.build_request(
+                "PUT",
+                ticket.put_url,
+                headers={**ticket.headers, "Content-Length": str(size)},
+                content=_blocks(file, size, bandwidth),
+                timeout=timeout,
             )
+            crash_point("put: before request")
+            answer = await exchange(sender(client), request, seconds=_MOST_SECONDS)
             crash_point("put: after request")
-        except _FileProblem as problem:
-            return NotStored(kind=RefusalKind.ITEM, reason=str(problem))
+        except HostRefused as refused:
+            return NotStored(kind=RefusalKind.PACE, reason=f"The ticket was not used: {refused}.")
         except httpx.InvalidURL:
             return NotStored(kind=RefusalKind.PACE, reason="The ticket's address is none.")
         except (httpx.HTTPError, OSError) as error:
@@ -143,54 +155,11 @@ def _judge(answer: Answer, *, answer_lost_before: bool) -> PutOutcome | None:
     return NotStored(kind=kind, reason=f"Storage refuses the file (HTTP {status}).")
 
 
-async def _put_once(
-    client: httpx.AsyncClient,
-    ticket: UploadTicket,
-    path: Path,
-    *,
-    size: int,
-    timeout: httpx.Timeout,  # noqa: ASYNC109  # httpx applies it to each step, not to the whole
-    bandwidth: Bandwidth,
-) -> Answer:
-    try:
-        file = await asyncio.to_thread(path.open, "rb")
-    except OSError as error:
-        raise _FileProblem(f"The file cannot be read: {error.strerror}.") from error
-    try:
-        found = os.fstat(file.fileno()).st_size
-        if found != size:
-            raise _FileProblem(f"The file has {found} bytes now instead of {size}.")
-        request = client.build_request(
-            "PUT",
-            ticket.put_url,
-            headers={**ticket.headers, "Content-Length": str(size)},
-            content=_blocks(file, size, bandwidth),
-            timeout=timeout,
-        )
-        return await exchange(sender(client), request, seconds=_MOST_SECONDS)
-    finally:
-        await asyncio.to_thread(file.close)
-
-
-async def _blocks(file: BinaryIO, size: int, bandwidth: Bandwidth) -> AsyncIterator[bytes]:
+async def _blocks(file: LocalFile, size: int, bandwidth: Bandwidth) -> AsyncIterator[bytes]:
+    file.seek(0)
     left = size
     while left:
-        try:
-            block = await asyncio.to_thread(file.read, min(_BLOCK_BYTES, left))
-        except OSError as error:
-            raise _FileProblem(f"The file cannot be read: {error.strerror}.") from error
-        if not block:
-            raise _FileProblem("The file became shorter while it was uploaded.")
+        block = await asyncio.to_thread(file.read, min(_BLOCK_BYTES, left))
         left -= len(block)
         await bandwidth.take(len(block))
         yield block
-
-
-def _can_be_sent(name: str, value: object) -> bool:
-    if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
-        return False
-    return _HEADER_NAME.fullmatch(name) is not None
-
-
-def _url(value: object) -> str | None:
-    return value if isinstance(value, str) and _URL.fullmatch(value) else None

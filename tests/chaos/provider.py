@@ -30,6 +30,7 @@ class ProviderProcess:
 
     pid: int
     port: int
+    api_key: str = field(repr=False)
     _line: http.client.HTTPConnection | None = field(default=None)
 
     @property
@@ -69,7 +70,8 @@ class ProviderProcess:
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         if self._line is None:
             self._line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        self._line.request(method, path, None if body is None else json.dumps(body))
+        key = {"Authorization": f"Bearer {self.api_key}"}
+        self._line.request(method, path, None if body is None else json.dumps(body), key)
         answer = self._line.getresponse()
         content = json.loads(answer.read())
         if answer.status != 200:
@@ -95,4 +97,4 @@ def open_provider(script: Script, folder: Path) -> ProviderProcess:
         finally:
             os._exit(1)
     listening.close()
-    return ProviderProcess(pid=pid, port=port)
+    return ProviderProcess(pid=pid, port=port, api_key=script.sandbox.api_key)

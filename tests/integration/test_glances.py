@@ -34,7 +34,8 @@ def folder(tmp_path, monkeypatch):
         ({}, f"export reelcat_database_url={OTHER}", 'timezone = "Asia/Tokyo"'),
         ({"REELCAT_TIMEZONE": "UTC"}, "REELCAT_TIMEZONE=Asia/Tokyo", None),
         ({}, "REELCAT_TIMEZONE=Asia/Tokyo", 'timezone = "Europe/Berlin"\ntier = "gold"'),
-        ({"PLACE": "films"}, "REELCAT_DATABASE_URL=sqlite:///${PLACE}.db", None),
+        ({}, "PLACE=films\nREELCAT_DATABASE_URL=sqlite:///${PLACE}.db", None),
+        ({}, "REELCAT_DATABASE_URL=sqlite:///${USER:-me}.db", None),
         ({}, None, f'REELCAT_DATABASE_URL = "{OTHER}"'),
     ],
 )

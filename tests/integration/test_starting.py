@@ -34,7 +34,7 @@ def held(catalog, count):
     start_run(catalog, "run", None)
     result = catalog.write(
         lambda session: holding.hold(
-            session, picks(analyses), purchase("run"), now=NOW, new_token=tokens()
+            session, picks(analyses), purchase("run"), now=NOW, unique=tokens()
         )
     )
     return [one.prediction_id for one in result.held]

@@ -25,6 +25,7 @@ from tasks.media.describing.picture import PictureMeter
 from tasks.media.describing.signals import Damage, NotDescribable, Reading, Signals, SubtitleLine
 from tasks.media.describing.sound import SoundMeter
 from tasks.media.describing.texts import MOST_LINES, read_texts, subtitle_text
+from tasks.media.engines import MOST_PIXELS
 
 #: As much as the provider looks at.
 WINDOW_SECONDS: Final = 120.0
@@ -73,6 +74,8 @@ class _Reader:
         self._window = window
         self._origin = _origin(container, stream)
         self._reading = _reading(container, stream, window)
+        #: As the header says, or the first picture: one that cannot be decoded forgets it.
+        self._size = (stream.codec_context.width, stream.codec_context.height)
         self._pictures: PictureMeter | None = None
         self._rotation = 0
         self._sounds = SoundMeter(origin=self._origin, tracks=len(container.streams.audio))
@@ -95,6 +98,8 @@ class _Reader:
                 break
             try:
                 packet = next(packets, None)
+            except MemoryError:
+                raise
             except FFmpegError:
                 self._lost += 1
                 break
@@ -121,7 +126,7 @@ class _Reader:
         claimed = self._claimed()
         duration = max(claimed, self._reached) if self._whole else claimed
         turned = self._rotation in (90, 270)
-        width, height = self._video.codec_context.width, self._video.codec_context.height
+        width, height = self._size
         return Signals(
             duration_seconds=round(duration, 2) or None,
             window_seconds=round(end, 2),
@@ -206,6 +211,8 @@ class _Reader:
             try:
                 for frame in stream.decode(None) if stream is not None else ():
                     self._show(frame)
+            except MemoryError:
+                raise
             except FFmpegError:
                 self._lost += 1
 
@@ -216,6 +223,8 @@ class _Reader:
                     self._line(packet, thing)
                 else:
                     self._show(thing)
+        except MemoryError:
+            raise  # FFmpeg's is one of its errors, but says nothing of the packet
         except FFmpegError:
             self._lost += 1
 
@@ -223,10 +232,15 @@ class _Reader:
         if isinstance(frame, AudioFrame):
             self._sounds.hear(frame)
         elif isinstance(frame, VideoFrame):
+            if frame.width * frame.height > MOST_PIXELS:
+                self._lost += 1  # of a decoder that does not ask before
+                return
             if frame.pts is None:
                 frame.pts = 0 if self._last_pts is None else self._last_pts + _step(self._video)
             self._last_pts = frame.pts
             if self._pictures is None:
+                if not all(self._size):
+                    self._size = (frame.width, frame.height)
                 self._rotation = -frame.rotation % 360
                 self._pictures = PictureMeter(origin=self._origin, rotation=self._rotation)
             self._pictures.see(frame)

@@ -13,12 +13,10 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from tasks.media.describing.signals import NotDescribable
-from tasks.media.engines import FORMATS
+from tasks.media.engines import FORMATS, MOST_PIXELS
 
 #: Not moving pictures, though in a video stream.
 _STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
-#: Decoding a picture takes several times its size in memory.
-_LARGEST_PICTURE = 64_000_000
 
 
 @contextmanager
@@ -33,7 +31,11 @@ def opened(path: str) -> Iterator[InputContainer]:
             # With its protocol, so that no file name can look like an option or an address.
             "file:" + os.path.abspath(path),  # noqa: PTH100 - names that are not UTF-8 stay whole
             metadata_errors="replace",
-            options={"format_whitelist": FORMATS},
+            options={
+                "format_whitelist": FORMATS,
+                "protocol_whitelist": "file",
+                "max_pixels": str(MOST_PIXELS),
+            },
         )
     except (FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
@@ -63,10 +65,12 @@ def picture_stream(container: InputContainer) -> VideoStream:
     best = container.streams.best("video")
     stream = best if best in moving else moving[0]
     context = stream.codec_context
-    if context.width * context.height > _LARGEST_PICTURE:
+    if context.width * context.height > MOST_PIXELS:
         raise NotDescribable(
             f"A picture of {context.width} by {context.height} is too large to decode safely. "
             "Make a smaller copy and describe that."
         )
+    # The header's word is not enough: any picture of the stream may have a size of its own.
+    context.options = {"max_pixels": str(MOST_PIXELS)}
     context.thread_count = 1  # the same pictures everywhere, and many videos at a time
     return stream

@@ -26,6 +26,8 @@ _FROZEN_SECONDS = 2.0
 #: Colours below this share of the picture are not worth a word.
 _VISIBLE_SHARE = 0.04
 
+#: Times as tall as wide that a picture is measured at most.
+_TALLEST = 8
 #: Rotation as players apply it, and the filter that does the same.
 _TURNS = {
     90: (("transpose", "clock"),),
@@ -158,6 +160,8 @@ class PictureMeter:
 
 
 def _graph(frame: VideoFrame, rotation: int) -> Graph:
+    # As the picture's shape is, but a strip of a picture must not become millions of lines.
+    height = "-2" if frame.height <= _TALLEST * frame.width else str(160 * _TALLEST)
     graph = Graph()
     graph.threads = 1
     graph.link_nodes(
@@ -167,7 +171,7 @@ def _graph(frame: VideoFrame, rotation: int) -> Graph:
             format=frame.format,
             time_base=frame.time_base,
         ),
-        graph.add("scale", "160:-2:flags=fast_bilinear:out_range=tv"),
+        graph.add("scale", f"160:{height}:flags=fast_bilinear:out_range=tv"),
         graph.add("format", "yuv420p"),
         *(graph.add(name, args) for name, args in _TURNS.get(rotation, ())),
         graph.add("signalstats"),

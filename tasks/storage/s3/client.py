@@ -6,6 +6,8 @@ Owns the configuration; which credentials and which endpoint hold is boto3's own
 
 from __future__ import annotations
 
+import functools
+import os
 import threading
 import time
 from datetime import datetime, timedelta
@@ -15,17 +17,22 @@ from urllib.parse import urlencode
 import boto3
 import botocore.session
 import botocore.utils
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import ClientError
 
 from tasks.storage.options import S3Options
+from tasks.storage.s3.bounded import bound
 from tasks.storage.s3.errors import EndpointInvalid
 
 #: Passed to `generate_presigned_url` as if S3 knew it: a dict of further parameters of the query.
 #: S3 ignores those that begin with `x-`, writes them into its access log, and counts them when it
 #: checks the signature.
 QUERY = "ReelcatQuery"
+
+#: Passed to `get_object` in the same way: a link that is followed instead of a request of our own.
+LINK = "ReelcatLink"
 
 #: How long before their end botocore renews credentials by itself.
 _BOTOCORE_RENEWS = timedelta(minutes=15)
@@ -103,9 +110,34 @@ class S3Clients:
             )
         except ValueError as error:
             raise EndpointInvalid from error
+        bound(client)
         client.meta.events.register("provide-client-params.s3.GetObject", _take_query)
         client.meta.events.register("before-sign.s3.GetObject", _add_query)
         return client
+
+    def ca_bundle(self) -> str | None:
+        """Return the file of certificates that the surroundings name; None if they do not."""
+        bundle: str | None = self._session._session.get_config_variable("ca_bundle")  # noqa: SLF001
+        return bundle
+
+
+@functools.lru_cache(maxsize=8)
+def following_client(options: S3Options, ca_bundle: str | None) -> Any:
+    """Return a client that signs nothing and follows links, and that looks for no credentials."""
+    core = botocore.session.Session()
+    core.set_config_variable("config_file", os.devnull)
+    core.set_config_variable("credentials_file", os.devnull)
+    client = boto3.Session(botocore_session=core).client(
+        "s3",
+        region_name="us-east-1",  # of no account: the link has its own
+        aws_access_key_id="none",
+        aws_secret_access_key="none",  # noqa: S106 - so that none is looked for
+        verify=ca_bundle,
+        config=_config(options, "path").merge(Config(signature_version=UNSIGNED)),
+    )
+    client.meta.events.register("provide-client-params.s3.GetObject", _take_link)
+    client.meta.events.register("before-sign.s3.GetObject", _follow_link)
+    return client
 
 
 def _session(options: S3Options) -> boto3.Session:
@@ -151,6 +183,15 @@ def _add_query(request: Any, **_: Any) -> None:
     if query:
         joint = "&" if "?" in request.url else "?"
         request.url += joint + urlencode(query)
+
+
+def _take_link(params: dict[str, Any], context: dict[str, Any], **_: Any) -> dict[str, Any]:
+    context[LINK] = params[LINK]
+    return {name: value for name, value in params.items() if name != LINK}
+
+
+def _follow_link(request: Any, **_: Any) -> None:
+    request.url = request.context[LINK]
 
 
 def _is_amazon(client: Any) -> bool:

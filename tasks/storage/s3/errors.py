@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from botocore import exceptions as aws
+from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError as TransportError
 
 from catalog.errors import SourceError
@@ -28,8 +29,14 @@ class EndpointInvalid(Exception):
     """The endpoint is no address; boto3 says so with a bare ValueError."""
 
 
+#: What boto3 fails with where an answer is not what S3 answers.
+_NONSENSE = (ResponseParserError, ValueError, KeyError, OverflowError)
+
 #: What to catch around any call of boto3. RuntimeError: renewed credentials are expired again.
-S3_ERRORS = (aws.BotoCoreError, aws.ClientError, TransportError, EndpointInvalid, RuntimeError)
+S3_ERRORS = (
+    *(aws.BotoCoreError, aws.ClientError, TransportError, EndpointInvalid, RuntimeError),
+    *_NONSENSE,
+)
 
 _NO_ANSWER = (aws.HTTPClientError, aws.ConnectionError, TransportError)
 
@@ -113,7 +120,7 @@ def file_error(uri: str, error: Exception) -> StoreError:
     """Say why one object cannot be looked at, read or linked to."""
     if isinstance(error, aws.ClientError):
         kind = _kind_of_answer(error)
-    elif isinstance(error, (*_NO_ANSWER, EndpointInvalid)):
+    elif isinstance(error, (*_NO_ANSWER, EndpointInvalid)) or is_nonsense(error):
         kind = StoreUnreachable
     elif isinstance(error, aws.ParamValidationError):
         kind = FileUnreadable
@@ -150,7 +157,14 @@ def reason_of(error: Exception) -> str:
     for kinds, reason in _BY_KIND:
         if isinstance(error, kinds):
             return reason
+    if is_nonsense(error):
+        return "the S3 endpoint's answer makes no sense; check AWS_ENDPOINT_URL_S3"
     return f"S3 cannot be used ({type(error).__name__}); check the AWS settings"
+
+
+def is_nonsense(error: Exception) -> bool:
+    """Whether an answer could not be read; some of botocore's own errors have the same bases."""
+    return isinstance(error, _NONSENSE) and not isinstance(error, aws.BotoCoreError)
 
 
 def code_of(error: aws.ClientError) -> str:

@@ -3,6 +3,10 @@
 An inventory is a manifest.json that names files of rows, gzipped CSV or Parquet, and which columns
 they have. Rows of versions that are not the latest and of delete markers are passed over. A file is
 checked against the sum that the manifest has for it.
+
+An inventory is a text that whoever may write into its bucket can change. So it is read from the
+bucket that the user named alone, and names objects of one bucket alone: that one, or the one whose
+name stands in the address of the manifest, where Amazon puts it.
 """
 
 from __future__ import annotations
@@ -10,24 +14,26 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
-import json
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO, Any
+from typing import IO, Any, TextIO, cast
 from urllib.parse import unquote_plus
 
 from catalog.errors import SourceError
 from catalog.values import Listing, ListingProblem
+from tasks.storage.bounded_lines import BoundedLines
 from tasks.storage.candidates import is_candidate
 from tasks.storage.options import S3Options
 from tasks.storage.per_process import PerProcess
-from tasks.storage.s3.answers import nanoseconds
+from tasks.storage.s3.answers import class_to_meet, etag_in, nanoseconds
+from tasks.storage.s3.bounded import read_at_most
 from tasks.storage.s3.client import S3Clients
 from tasks.storage.s3.errors import S3_ERRORS, body_error, reason_of, source_error
 from tasks.storage.uris import s3_uri, split_s3
+from tasks.untrusted_values import integer_in, read_json, storable, time_in
 
 #: What a row must have, as Amazon spells it in a CSV's schema; the first two are always there.
 _NEEDED = ("Bucket", "Key", "Size", "LastModifiedDate", "ETag")
@@ -49,6 +55,9 @@ _PARQUET_NAMES = {
 #: Intelligent-Tiering hides its archive behind its own name.
 _ARCHIVE_TIERS = {"ARCHIVE": "GLACIER", "DEEP_ARCHIVE": "DEEP_ARCHIVE"}
 
+#: A manifest names files, each of them once; a file holds some millions of rows.
+_MOST_MANIFEST = 32 * 1024 * 1024
+_MOST_FILE = 16 * 1024 * 1024 * 1024
 _ROWS_AT_ONCE = 10_000
 _CHUNK = 1024 * 1024
 
@@ -67,6 +76,8 @@ class Inventory:
     #: `CSV` or `Parquet`.
     form: str
     columns: tuple[str, ...]
+    #: The bucket whose objects it names.
+    bucket: str
     #: Keys of the files in the inventory's own bucket, and their MD5 sums.
     files: tuple[tuple[str, str | None], ...]
 
@@ -87,19 +98,21 @@ class InventoryLister:
     def list(self) -> Iterator[Listing | ListingProblem]:
         """Yield the latest version of each object, as the inventory has it."""
         try:
-            inventory = read_manifest(self._get(self._key).read(), self._uri)
+            with self._get(self._key) as body:
+                content = read_at_most(body, _MOST_MANIFEST)
+            inventory = read_manifest(content or b"", self._uri)
         except S3_ERRORS as error:
             raise source_error(self._uri, error) from error
         for key, checksum in inventory.files:
             try:
                 for row in self._rows(inventory, key, checksum):
-                    listing = listing_of(row)
+                    listing = listing_of(row, inventory.bucket)
                     if listing is not None:
                         yield listing
-            except S3_ERRORS as error:
-                yield self._broke_off(key, reason_of(error))
             except _Mismatch as error:
                 yield self._broke_off(key, str(error))
+            except S3_ERRORS as error:
+                yield self._broke_off(key, reason_of(error))
 
     def _broke_off(self, key: str, reason: str) -> ListingProblem:
         # Of the whole source: nothing that the rest of the file names may be called missing.
@@ -128,14 +141,19 @@ class InventoryLister:
 
     def _bring(self, key: str, file: IO[bytes], checksum: str | None) -> None:
         digest = hashlib.md5(usedforsecurity=False)
+        size = 0
         with self._get(key) as body:
             try:
-                while chunk := body.read(_CHUNK):
+                while size <= _MOST_FILE and (chunk := body.read(_CHUNK)):
                     digest.update(chunk)
-                    file.write(chunk)
+                    size += file.write(chunk)
             except S3_ERRORS as error:
                 reason = body_error(s3_uri(self._bucket, key), error).reason
                 raise _Mismatch(reason) from error
+            except OSError as error:
+                raise _Mismatch(f"it cannot be kept here ({error.strerror}); see TMPDIR") from error
+        if size > _MOST_FILE:
+            raise _Mismatch("it is larger than any file of an inventory; list the bucket itself")
         if checksum is not None and digest.hexdigest() != checksum:
             raise _Mismatch("it is not the file that the manifest names; take the next inventory")
         file.seek(0)
@@ -148,12 +166,19 @@ def read_manifest(content: bytes, uri: str) -> Inventory:
         SourceError: it is none, or its rows lack what is needed.
     """
     try:
-        found = json.loads(content)
+        found = read_json(content)
         form = str(found["fileFormat"])
         schema = str(found["fileSchema"])
+        source = str(found.get("sourceBucket") or split_s3(uri)[0])
         files = tuple((str(one["key"]), one.get("MD5checksum")) for one in found["files"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SourceError(uri, f"{_NOT_ONE}.") from error
+    if source not in uri.removeprefix("s3://").split("/")[:-1]:
+        raise SourceError(
+            uri,
+            f"it names objects of another bucket, {source[:63]!r}; name a manifest whose address "
+            "has that name in it, or list the bucket itself.",
+        )
     if form not in {"CSV", "Parquet"}:
         raise SourceError(uri, f"it is in {form}; let Amazon write it as CSV or as Parquet.")
     if form == "Parquet":
@@ -166,7 +191,7 @@ def read_manifest(content: bytes, uri: str) -> Inventory:
         raise SourceError(
             uri, f"its rows have no {', '.join(missing)}; add that to the inventory's fields."
         )
-    return Inventory(form=form, columns=columns, files=files)
+    return Inventory(form=form, columns=columns, bucket=source, files=files)
 
 
 def _need_pyarrow(uri: str) -> None:
@@ -181,7 +206,9 @@ def _need_pyarrow(uri: str) -> None:
 def csv_rows(file: IO[bytes], columns: Sequence[str]) -> Iterator[Row]:
     """Stream the rows of a gzipped CSV, whose keys are quoted as in an address."""
     with gzip.open(file, "rt", encoding="utf-8", newline="") as text:
-        for values in csv.reader(text):
+        lines = BoundedLines(cast("TextIO", text))
+        for values in csv.reader(lines):
+            lines.begin_row()
             if len(values) != len(columns):
                 raise _Mismatch(
                     f"it has {len(values)} columns where the manifest names {len(columns)}; take "
@@ -209,24 +236,34 @@ def _parquet_rows(file: IO[bytes]) -> Iterator[Row]:
             yield {_PARQUET_NAMES[name]: value for name, value in row.items()}
 
 
-def listing_of(row: Row) -> Listing | None:
-    """Read one row; None for old versions, delete markers and what is no candidate."""
+def listing_of(row: Row, bucket: str) -> Listing | None:
+    """Read one row; None for old versions, delete markers and what is no candidate.
+
+    Raises `_Mismatch` for what no row of this bucket says.
+    """
+    if row["Bucket"] != bucket:
+        raise _Mismatch(
+            f"it names objects of another bucket, {str(row['Bucket'])[:63]!r}, in an inventory of "
+            f"{bucket!r}; take the next inventory"
+        )
     if not _is_yes(row.get("IsLatest", True)) or _is_yes(row.get("IsDeleteMarker", False)):
         return None
     key: str = row["Key"]
     if not is_candidate(key):
         return None
-    modified = row["LastModifiedDate"]
+    size, modified = integer_in(str(row["Size"])), row["LastModifiedDate"]
     if not isinstance(modified, datetime):
-        modified = datetime.fromisoformat(modified)
+        modified = time_in(str(modified))
+    if size is None or size < 0 or modified is None or key != storable(key):
+        raise _Mismatch("a row holds what no object has; take the next inventory")
     tier = _ARCHIVE_TIERS.get(row.get("IntelligentTieringAccessTier") or "")
     return Listing(
-        uri=s3_uri(row["Bucket"], key),
+        uri=s3_uri(bucket, key),
         name=key,
-        size=int(row["Size"]),
+        size=size,
         mtime_ns=nanoseconds(modified),
-        etag=str(row["ETag"]).strip('"'),
-        storage_class=tier or row.get("StorageClass") or None,
+        etag=etag_in({"ETag": row["ETag"]}),
+        storage_class=class_to_meet(tier or row.get("StorageClass") or None, restored=False),
     )
 
 

@@ -13,7 +13,7 @@ from catalog.values import Listing, ListingProblem
 from tasks.storage.candidates import is_candidate
 from tasks.storage.options import S3Options
 from tasks.storage.per_process import PerProcess
-from tasks.storage.s3.answers import class_to_meet, etag_in, nanoseconds
+from tasks.storage.s3.answers import class_to_meet, etag_in, nanoseconds, size_in
 from tasks.storage.s3.client import S3Clients
 from tasks.storage.s3.errors import S3_ERRORS, reason_of, source_error
 from tasks.storage.s3.ranges import KeyRange
@@ -109,7 +109,7 @@ class BucketLister:
         return Listing(
             uri=s3_uri(self._bucket, key),
             name=name,
-            size=found["Size"],
+            size=size_in(found["Size"]),
             mtime_ns=nanoseconds(found["LastModified"]),
             etag=etag_in(found),
             storage_class=class_to_meet(

@@ -10,15 +10,25 @@ from botocore.exceptions import NoCredentialsError
 
 from catalog.values import Listing
 from tasks.storage.blocks import BlockReader
-from tasks.storage.errors import FileChanged, FileVanished
-from tasks.storage.options import ReadCaps, StoreOptions
+from tasks.storage.errors import FileChanged, FileUnreadable, FileVanished
+from tasks.storage.options import Grant, ReadCaps, StoreOptions
 from tasks.storage.per_process import PerProcess
-from tasks.storage.s3.answers import class_to_meet, etag_in, nanoseconds, version_in
-from tasks.storage.s3.client import QUERY, S3Clients
+from tasks.storage.s3.answers import (
+    class_to_meet,
+    etag_in,
+    nanoseconds,
+    size_in,
+    version_in,
+)
+from tasks.storage.s3.bounded import read_at_most
+from tasks.storage.s3.client import LINK, QUERY, S3Clients, following_client
 from tasks.storage.s3.errors import S3_ERRORS, body_error, file_error
-from tasks.storage.s3.links import LONGEST_LIFE, link_life
+from tasks.storage.s3.links import LONGEST_LIFE, SHORTEST_LIFE, link_life
 from tasks.storage.store import CountedReader
 from tasks.storage.uris import split_s3
+
+#: Longer than a file waits for a child, by much, because clocks differ.
+_GRANTED_FOR = timedelta(hours=1)
 
 
 class S3File(BlockReader):
@@ -44,9 +54,11 @@ class S3File(BlockReader):
             if answer.get("ContentRange", "").rpartition("/")[2] != str(self.size):
                 raise FileChanged(self.uri)
             try:
-                data: bytes = body.read()
+                data = read_at_most(body, stop - start)
             except S3_ERRORS as error:
                 raise body_error(self.uri, error) from error
+        if data is None:
+            raise FileUnreadable(self.uri, "the S3 endpoint sends more than was asked; check it")
         return data
 
 
@@ -58,9 +70,16 @@ class S3Reader:
         self._options = options
 
     def open(
-        self, uri: str, *, size: int, etag: str | None = None, version: str | None = None
+        self,
+        uri: str,
+        *,
+        size: int,
+        etag: str | None = None,
+        version: str | None = None,
+        root: str | None = None,
     ) -> CountedReader:
         """Open an object; no request is sent before the first read."""
+        del root
         request = self._request(uri, version)
         if etag is not None:
             request["IfMatch"] = f'"{etag}"'
@@ -70,35 +89,19 @@ class S3Reader:
         """HEAD the object."""
         try:
             answer = self._client(uri).head_object(**self._request(uri, None))
+            return _seen(uri, answer)
         except S3_ERRORS as error:
             reason = file_error(uri, error)
             if isinstance(reason, FileVanished):
                 return None
             raise reason from error
-        return Listing(
-            uri=uri,
-            name=split_s3(uri)[1].rpartition("/")[2],
-            size=answer["ContentLength"],
-            mtime_ns=nanoseconds(answer["LastModified"]),
-            etag=etag_in(answer),
-            version=version_in(answer),
-            storage_class=class_to_meet(
-                # Intelligent-Tiering hides its archive behind its own name.
-                "GLACIER" if answer.get("ArchiveStatus") else answer.get("StorageClass"),
-                restored='ongoing-request="false"' in answer.get("Restore", ""),
-            ),
-        )
 
     def provider_url(
         self, uri: str, *, version: str | None, token: str, expires_in: timedelta
     ) -> str | None:
         """Sign a GET, now; the token is part of what is signed."""
-        bucket, _ = split_s3(uri)
         try:
-            clients = self._clients.get()
-            credentials = clients.credentials(good_for=min(expires_in, LONGEST_LIFE))
-            if credentials is None:
-                raise NoCredentialsError
+            credentials = self._credentials(good_for=min(expires_in, LONGEST_LIFE))
             life = link_life(
                 uri,
                 wanted=expires_in,
@@ -106,13 +109,36 @@ class S3Reader:
                 credentials_expire_at=getattr(credentials, "_expiry_time", None),
                 now=datetime.now(UTC),
             )
-            url: str = clients.signing(bucket).generate_presigned_url(
-                "get_object",
-                Params={**_object(uri, version), QUERY: self._link_query(token)},
-                ExpiresIn=int(life.total_seconds()),
-            )
+            return self._signed(uri, version, life, {"x-reelcat": token})
         except S3_ERRORS as error:
             raise file_error(uri, error) from error
+
+    def grant(self, uri: str, *, version: str | None) -> Grant:
+        """Sign a GET for a process of ours that has no credentials; as long as they last."""
+        try:
+            self._credentials(good_for=SHORTEST_LIFE)
+            link = self._signed(uri, version, _GRANTED_FOR, {})
+            return Grant(link=link, ca_bundle=self._clients.get().ca_bundle())
+        except S3_ERRORS as error:
+            raise file_error(uri, error) from error
+
+    def _credentials(self, *, good_for: timedelta) -> Any:
+        credentials = self._clients.get().credentials(good_for=good_for)
+        if credentials is None:
+            raise NoCredentialsError
+        return credentials
+
+    def _signed(self, uri: str, version: str | None, life: timedelta, query: dict[str, str]) -> str:
+        bucket, _ = split_s3(uri)
+        url: str = (
+            self._clients.get()
+            .signing(bucket)
+            .generate_presigned_url(
+                "get_object",
+                Params={**_object(uri, version), QUERY: self._link_query(query)},
+                ExpiresIn=int(life.total_seconds()),
+            )
+        )
         return url
 
     def local_path(self, uri: str) -> Path | None:
@@ -130,13 +156,53 @@ class S3Reader:
         payer = {"RequestPayer": "requester"} if self._options.s3.requester_pays else {}
         return {**_object(uri, version), **payer}
 
-    def _link_query(self, token: str) -> dict[str, str]:
+    def _link_query(self, query: dict[str, str]) -> dict[str, str]:
         """Return what a link carries besides its signature.
 
         boto3 would sign the consent to pay as a header, which nobody who follows a link sends.
         """
         payer = {"x-amz-request-payer": "requester"} if self._options.s3.requester_pays else {}
-        return {"x-reelcat": token, **payer}
+        return {**query, **payer}
+
+
+class GrantedOpener:
+    """Opens one object by a link, in a process that has no credentials."""
+
+    def __init__(self, grant: Grant, options: StoreOptions) -> None:
+        self._grant = grant
+        self._options = options
+
+    def open(
+        self, uri: str, *, size: int, etag: str | None = None, version: str | None = None
+    ) -> CountedReader:
+        """Open the object that the link leads to; no request is sent before the first read."""
+        del version  # the link has it
+        request = {**_object(uri, None), LINK: self._grant.link}
+        if etag is not None:
+            request["IfMatch"] = f'"{etag}"'
+        client = following_client(self._options.s3, self._grant.ca_bundle)
+        return S3File(uri, client, request, size=size, caps=self._options.caps)
+
+    def local_path(self, uri: str) -> Path | None:
+        """None: it is in a bucket."""
+        del uri
+        return None
+
+
+def _seen(uri: str, answer: dict[str, Any]) -> Listing:
+    return Listing(
+        uri=uri,
+        name=split_s3(uri)[1].rpartition("/")[2],
+        size=size_in(answer["ContentLength"]),
+        mtime_ns=nanoseconds(answer["LastModified"]),
+        etag=etag_in(answer),
+        version=version_in(answer),
+        storage_class=class_to_meet(
+            # Intelligent-Tiering hides its archive behind its own name.
+            "GLACIER" if answer.get("ArchiveStatus") else answer.get("StorageClass"),
+            restored='ongoing-request="false"' in answer.get("Restore", ""),
+        ),
+    )
 
 
 def _object(uri: str, version: str | None) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from tasks.wavespeed.sandbox.fetching import Measure
 from tasks.wavespeed.sandbox.options import SandboxOptions
 from tasks.wavespeed.sandbox.routes import paying, predicting, storing, watching
 from tasks.wavespeed.sandbox.routes.door import Door, api, storage
+from tasks.wavespeed.sandbox.routes.guard import guarded
 from tasks.wavespeed.sandbox.service import Sandbox
 from tasks.wavespeed.sandbox.work import Model
 
@@ -32,6 +33,7 @@ def create_app(
     model: Model | None = None,
     measure_duration: Measure | None = None,
     clock: Clock = utc_now,
+    host: str | None = None,
 ) -> Starlette:
     """Make a sandbox.
 
@@ -45,6 +47,7 @@ def create_app(
         measure_duration: gives the seconds of the video at a path, None if it cannot be measured;
             runs in a thread. None as above.
         clock: what time it is; latencies, expiry and limits follow it.
+        host: what it is served on, if that is not this machine alone.
 
     Raises:
         SettingsError: the options want what is not given, or the state file is not one.
@@ -64,6 +67,7 @@ def create_app(
         exception_handlers={HTTPException: _unknown},
     )
     app.state.sandbox = sandbox
+    app.state.host = host
     return app
 
 
@@ -114,12 +118,12 @@ def _routes() -> list[Route]:
         ),
         Route("/storage/media/{id}/{filename}", storage("download", storing.download)),
         Route("/storage/text/{id}.txt", storage("text", storing.text)),
-        Route("/audit", watching.audit),
-        Route("/audit/predictions", watching.audit_predictions),
-        Route("/control/faults", controls(watching.show_faults)),
-        _post("/control/faults", controls(watching.set_faults)),
-        _post("/control/clock", controls(watching.set_clock)),
-        _post("/control/balance", controls(watching.set_balance)),
+        Route("/audit", guarded(watching.audit)),
+        Route("/audit/predictions", guarded(watching.audit_predictions)),
+        Route("/control/faults", guarded(controls(watching.show_faults))),
+        _post("/control/faults", guarded(controls(watching.set_faults))),
+        _post("/control/clock", guarded(controls(watching.set_clock))),
+        _post("/control/balance", guarded(controls(watching.set_balance))),
         # Last, for a model's name takes in every other address.
         _post(f"{v3}/{{model:path}}", api("submit", predicting.submit, Stage.SUBMIT)),
     ]

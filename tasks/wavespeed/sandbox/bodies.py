@@ -101,15 +101,15 @@ class FaultsBody(Body):
 class ClockBody(Body):
     """A jump in time, or of the clock alone."""
 
-    advance_seconds: Annotated[float, Field(ge=0)] = 0.0
+    advance_seconds: Annotated[float, Field(ge=0, le=1e10, allow_inf_nan=False)] = 0.0
     #: Forwards or backwards.
-    turn_seconds: float = 0.0
+    turn_seconds: Annotated[float, Field(ge=-1e10, le=1e10, allow_inf_nan=False)] = 0.0
 
 
 class BalanceBody(Body):
     """A new balance."""
 
-    balance_micros: int
+    balance_micros: Annotated[int, Field(ge=-(10**18), le=10**18)]
 
 
 AnyBody = TypeVar("AnyBody", bound=Body)

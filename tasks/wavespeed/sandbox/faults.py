@@ -68,22 +68,13 @@ class Fault(enum.StrEnum):
     SUBMIT_DROPPED_500 = "submit-dropped-500", "Answered 500, and nothing is accepted."
     SUBMIT_DROPPED_502 = "submit-dropped-502", "Answered 502 with HTML, and nothing is accepted."
     SUBMIT_DROPPED_504 = "submit-dropped-504", "Answered 504 with HTML, and nothing is accepted."
-    SUBMIT_DROPPED_403 = (
-        "submit-dropped-403",
-        "A gateway answers 403 with HTML, and nothing is accepted.",
-    )
-    SUBMIT_DROPPED_429 = (
-        "submit-dropped-429",
-        "A gateway answers 429 with JSON of its own, and nothing is accepted.",
-    )
-    SUBMIT_DROPPED_503 = (
-        "submit-dropped-503",
-        "A gateway answers 503 with HTML, and nothing is accepted.",
-    )
     SUBMIT_DROPPED_CODE_5003 = (
         "submit-dropped-code-5003",
         "Answered 200 with envelope code 5003, and nothing is accepted.",
     )
+    SUBMIT_DROPPED_401 = "submit-dropped-401", "A gateway answers 401, and nothing is accepted."
+    SUBMIT_DROPPED_429 = "submit-dropped-429", "A gateway answers 429, and nothing is accepted."
+    SUBMIT_DROPPED_503 = "submit-dropped-503", "A gateway answers 503, and nothing is accepted."
 
     # Submissions that were accepted and are billed, but whose answer is lost.
     SUBMIT_LOST_RESET = "submit-lost-reset", "Accepted, then the connection is reset."
@@ -91,14 +82,6 @@ class Fault(enum.StrEnum):
     SUBMIT_LOST_500 = "submit-lost-500", "Accepted, but answered 500."
     SUBMIT_LOST_502 = "submit-lost-502", "Accepted, but answered 502 with HTML."
     SUBMIT_LOST_504 = "submit-lost-504", "Accepted, but answered 504 with HTML."
-    SUBMIT_LOST_400 = "submit-lost-400", "Accepted, but a gateway answers 400 with HTML."
-    SUBMIT_LOST_401 = "submit-lost-401", "Accepted, but a gateway answers 401 with JSON of its own."
-    SUBMIT_LOST_402 = "submit-lost-402", "Accepted, but a gateway answers 402 without a body."
-    SUBMIT_LOST_403 = "submit-lost-403", "Accepted, but a gateway answers 403 with HTML."
-    SUBMIT_LOST_404 = "submit-lost-404", "Accepted, but a gateway answers 404 with HTML."
-    SUBMIT_LOST_413 = "submit-lost-413", "Accepted, but a gateway answers 413 with HTML."
-    SUBMIT_LOST_429 = "submit-lost-429", "Accepted, but a gateway answers 429 with JSON of its own."
-    SUBMIT_LOST_503 = "submit-lost-503", "Accepted, but a gateway answers 503 without a body."
     SUBMIT_LOST_CUT_BODY = (
         "submit-lost-cut-body",
         "Accepted, but the connection closes in the middle of the answer.",
@@ -108,6 +91,22 @@ class Fault(enum.StrEnum):
     SUBMIT_LOST_EMPTY = "submit-lost-empty", "Accepted, but answered 200 without a body."
     SUBMIT_LOST_DATA_NULL = "submit-lost-data-null", "Accepted, but answered 200 with `data: null`."
     SUBMIT_LOST_NO_ID = "submit-lost-no-id", "Accepted, but the answer holds no id."
+    SUBMIT_LOST_400 = "submit-lost-400", "Accepted, but a gateway answers 400 with HTML."
+    SUBMIT_LOST_401 = "submit-lost-401", "Accepted, but a gateway answers 401 without a body."
+    SUBMIT_LOST_402 = "submit-lost-402", "Accepted, but a gateway answers 402 without a body."
+    SUBMIT_LOST_403 = "submit-lost-403", 'Accepted, but a gateway answers 403 "Forbidden" as JSON.'
+    SUBMIT_LOST_404 = "submit-lost-404", "Accepted, but a gateway answers 404 with HTML."
+    SUBMIT_LOST_413 = "submit-lost-413", "Accepted, but a gateway answers 413 without a body."
+    SUBMIT_LOST_429 = "submit-lost-429", "Accepted, but a gateway answers 429 with HTML."
+    SUBMIT_LOST_503 = "submit-lost-503", "Accepted, but a gateway answers 503 with HTML."
+    SUBMIT_LOST_503_JSON = (
+        "submit-lost-503-json",
+        "Accepted, but a gateway answers 503 with JSON of its own.",
+    )
+    SUBMIT_LOST_503_DATA = (
+        "submit-lost-503-data",
+        "Accepted and answered rightly, but under the status 503.",
+    )
 
     # Submissions answered in ways that are rare and right.
     SUBMIT_PROCESSING = "submit-processing", "Accepted, and the answer already says `processing`."

@@ -12,22 +12,26 @@ import os
 import tempfile
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from tasks.storage.errors import StoreError
+from tasks.storage.uris import path_of
 from tasks.wavespeed.sandbox.addresses import claimed_seconds, identity
+from tasks.wavespeed.sandbox.files_here import FileHere
 from tasks.wavespeed.sandbox.options import Mode, SandboxOptions
 from tasks.wavespeed.sandbox.storage import Storage, upload_id
 
 Measure = Callable[[str], Decimal | None]
 
 _KEPT = 64
+_AS_IT_LIES = {"Accept-Encoding": "identity"}
 _TIMEOUT = httpx.Timeout(20.0, connect=10.0)
 
 
@@ -45,6 +49,21 @@ class Footage:
     duration_seconds: Decimal | None
     #: None when nothing was fetched.
     path: Path | None
+    #: The file of this machine that it is; None for what was uploaded or fetched.
+    file: FileHere | None = None
+
+    @contextmanager
+    def opened(self) -> Iterator[str | None]:
+        """Lend a path by which it can be read; None if there is nothing to read.
+
+        Raises:
+            StoreError: it is no longer what was looked at.
+        """
+        if self.file is None:
+            yield None if self.path is None else str(self.path)
+        else:
+            with self.file.opened() as path:
+                yield path
 
 
 class Footages:
@@ -114,9 +133,19 @@ class Footages:
         return Footage(identity=content, duration_seconds=seconds, path=upload.path)
 
     async def _local(self, url: str) -> Footage:
-        path = Path(unquote(urlsplit(url).path))
-        seconds = await self._measured(_existing(path))
-        return Footage(identity=identity(url), duration_seconds=seconds, path=path)
+        loop = asyncio.get_running_loop()
+        try:
+            file = await loop.run_in_executor(self._threads, FileHere.of, url)
+            seconds = await loop.run_in_executor(self._threads, self._measure_here, file)
+        except StoreError as error:
+            raise Unreachable(f"The file cannot be had: {error.reason}.") from error
+        return Footage(
+            identity=identity(url), duration_seconds=seconds, path=path_of(file.uri), file=file
+        )
+
+    def _measure_here(self, file: FileHere) -> Decimal | None:
+        with file.opened() as path:
+            return self._measure(path) if self._measure is not None else None
 
     async def _remote(self, url: str) -> Footage:
         key = identity(url)
@@ -162,12 +191,6 @@ class Footages:
                 del self._fetched[key]
 
 
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise Unreachable("There is no such file.")
-    return path
-
-
 def _discard(path: Path) -> None:
     path.unlink(missing_ok=True)
 
@@ -183,12 +206,14 @@ def download(url: str, target: Path, options: SandboxOptions) -> str:
     size = 0
     try:
         with (
-            httpx.stream("GET", url, follow_redirects=True, timeout=_TIMEOUT) as answer,
+            httpx.stream(
+                "GET", url, follow_redirects=True, timeout=_TIMEOUT, headers=_AS_IT_LIES
+            ) as answer,
             target.open("wb") as file,
         ):
             if not answer.is_success:
                 raise Unreachable(f"Its server answered {answer.status_code}.")
-            for piece in answer.iter_bytes(1 << 18):
+            for piece in answer.iter_raw(1 << 18):
                 size += len(piece)
                 if size > options.max_video_bytes:
                     raise Unreachable(f"It is larger than {options.max_video_bytes} bytes.")

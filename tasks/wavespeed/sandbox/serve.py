@@ -80,7 +80,8 @@ class RunningSandbox:
     async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         # Straight to this machine, whatever proxy the environment names.
         async with httpx.AsyncClient(trust_env=False, timeout=_PATIENCE_SECONDS) as client:
-            answer = await client.request(method, f"{self.base_url}{path}", json=body)
+            key = {"Authorization": f"Bearer {self.api_key}"}
+            answer = await client.request(method, f"{self.base_url}{path}", json=body, headers=key)
         return answer.raise_for_status().json()
 
 
@@ -99,7 +100,7 @@ def serve(
         SettingsError: files are allowed, the port is taken, or the options do not fit.
     """
     _refuse_files(options)
-    app = create_app(options, model=model, measure_duration=measure_duration)
+    app = create_app(options, model=model, measure_duration=measure_duration, host=host)
     listening = listen(host, port)
     announce.write(_how_to_use(options, _url(listening)))
     announce.flush()

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from catalog.errors import ReelcatError
 from catalog.pricing import OFFLINE
 from tasks.wavespeed.sandbox import fates
 from tasks.wavespeed.sandbox.fetching import Footage, Footages, Unreachable
@@ -81,13 +82,20 @@ class Work:
         if self._model is None or footage.path is None or footage.duration_seconds is None:
             return fates.unreadable("The video cannot be measured.")
         loop = asyncio.get_running_loop()
-        ask = (str(footage.path), prediction.task, prediction.text)
+        ask = (self._model, footage, prediction.task, prediction.text)
         try:  # whatever the model does wrong, it is its task that has failed
-            text = await loop.run_in_executor(self._threads, self._model, *ask)
+            text = await loop.run_in_executor(self._threads, _ask, *ask)
         except Exception as error:
             logger.info("The model failed on prediction %s", prediction.id, exc_info=error)
-            return fates.unreadable(f"The model failed ({type(error).__name__}).")
+            told = isinstance(error, ReelcatError)
+            said = str(error) if told else f"The model failed ({type(error).__name__})."
+            return fates.unreadable(said)
         return End(status=Status.COMPLETED, text=self._labelled(prediction, text))
 
     def _labelled(self, prediction: Prediction, text: str) -> str:
         return text if prediction.model == OFFLINE else self._options.answer_prefix + text
+
+
+def _ask(model: Model, footage: Footage, task: str, instructions: str | None) -> str:
+    with footage.opened() as path:
+        return model(path or "", task, instructions)

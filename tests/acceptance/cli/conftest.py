@@ -94,7 +94,7 @@ def _fill(url: str) -> None:
     def buy(session):
         chosen = list(session.scalars(select(Analysis.id).order_by(Analysis.id)))
         held = holding.hold(
-            session, picks(chosen), purchase("run-1"), now=NOW, new_token=tokens()
+            session, picks(chosen), purchase("run-1"), now=NOW, unique=tokens()
         ).held
         first, second = (one.prediction_id for one in held)
         holding.intend(session, [first, second], ENDPOINT, NO_LIMITS, now=NOW)

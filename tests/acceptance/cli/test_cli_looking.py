@@ -71,15 +71,3 @@ def test_budgets_are_set_shown_and_taken_away(archive):
     standings = json.loads(archive("budget", "--day", "none", "--json").out)["budgets"]
     limits = {one["scope"].partition(":")[0]: one["limit_usd"] for one in standings}
     assert limits == {"day": None, "month": "300.00", "run": "1.00"}
-
-
-def test_export_replaces_what_a_link_points_to_and_writes_devices_as_they_are(archive, tmp_path):
-    target, link = tmp_path / "videos.jsonl", tmp_path / "link.jsonl"
-    link.symlink_to(target)
-    assert archive("export", "-o", str(link)).code == 0
-    assert link.is_symlink()
-    assert target.read_text().count("\n") == 2
-    device = tmp_path / "device"
-    device.symlink_to("/dev/fd/1")
-    assert archive("export", "-o", str(tmp_path / "device")).code == 0
-    assert device.is_symlink()

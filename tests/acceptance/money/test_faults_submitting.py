@@ -99,6 +99,8 @@ DROPPED = [
     Fault.SUBMIT_DROPPED_502,
     Fault.SUBMIT_DROPPED_504,
     Fault.SUBMIT_DROPPED_CODE_5003,
+    Fault.SUBMIT_DROPPED_429,
+    Fault.SUBMIT_DROPPED_503,
 ]
 
 
@@ -123,6 +125,13 @@ LOST = [
     Fault.SUBMIT_LOST_EMPTY,
     Fault.SUBMIT_LOST_DATA_NULL,
     Fault.SUBMIT_LOST_NO_ID,
+    Fault.SUBMIT_LOST_400,
+    Fault.SUBMIT_LOST_404,
+    Fault.SUBMIT_LOST_413,
+    Fault.SUBMIT_LOST_429,
+    Fault.SUBMIT_LOST_503,
+    Fault.SUBMIT_LOST_503_JSON,
+    Fault.SUBMIT_LOST_503_DATA,
 ]
 
 
@@ -135,6 +144,41 @@ async def test_an_accepted_submission_without_an_answer_is_found_by_its_address(
     assert books.audit["answers_lost"] == 1
     assert books.audit["orphaned"] == 0
     assert books.statuses == {PredictionStatus.COMPLETED: 3}
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.SUBMIT_LOST_401, Fault.SUBMIT_LOST_402, Fault.SUBMIT_LOST_403]
+)
+async def test_a_gateways_word_about_the_account_stops_the_run_and_proves_nothing(world, fault):
+    here = await world(once(fault, first=3), films=8)
+    report = await here.run(concurrency=1)
+    assert (report.status, report.exit_code) == (RunStatus.ACCOUNT_STOPPED, 3)
+    assert "not in the provider's own form" in report.stopped_by
+    books = await here.books()
+    assert books.audit["accepted"] == 3
+    assert books.analyses == {AnalysisStatus.COMPLETED: 3, AnalysisStatus.WANTED: 5}
+
+    assert (await here.run()).exit_code == 0
+    await here.check_all_done(accepted=8, charged=8 * PRICE)
+
+
+@pytest.mark.parametrize("fault", [Fault.SUBMIT_DROPPED_401])
+async def test_a_gateway_that_refuses_everything_holds_the_money_of_one(world, fault):
+    here = await world(always(fault), films=8)
+    report = await here.run(concurrency=1)
+    assert (report.status, report.exit_code) == (RunStatus.ACCOUNT_STOPPED, 3)
+    books = await here.books()
+    assert books.audit["faults"] == {fault: 1}
+    assert (books.audit["accepted"], books.totals.charged) == (0, 0)
+
+
+@pytest.mark.parametrize("fault", [Fault.SUBMIT_DROPPED_429, Fault.SUBMIT_DROPPED_503])
+async def test_a_gateway_that_is_never_ready_is_given_up_after_five_submissions(world, fault):
+    here = await world(always(fault), films=12)
+    report = await here.run(concurrency=1)
+    assert report.exit_code == 1
+    assert any("not in the provider's own form" in one.reason for one in report.tally.failures)
+    assert (await here.books()).audit["faults"] == {fault: 5}
 
 
 @pytest.mark.parametrize("fault", [Fault.SUBMIT_PROCESSING, Fault.SUBMIT_COMPLETED])

@@ -158,7 +158,7 @@ async def test_what_the_dead_host_held_is_bought_by_who_shares_its_run(world, mo
                 scopes=scopes_at(now, run_id=host.run_id, zone=here.settings.zone),
             ),
             now=now,
-            new_token=iter(["one", "two"]).__next__,
+            unique=iter(["one", "two"]).__next__,
         )
 
     assert len(change(here, hold).held) == 2

@@ -49,7 +49,7 @@ def buy(catalog, analysis_id, outcome, *, run_id="run-1", provider_id="p1", quot
             picks([analysis_id], quote),
             purchase(run_id),
             now=NOW,
-            new_token=tokens(provider_id),
+            unique=tokens(provider_id),
         ).held
         one = held.prediction_id
         holding.intend(session, [one], ENDPOINT, NO_LIMITS, now=NOW)

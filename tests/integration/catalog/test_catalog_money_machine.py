@@ -123,7 +123,7 @@ class MoneyMachine(RuleBasedStateMachine):
             picks=picks,
             purchase=Purchase(run_id=run_id, endpoint=ENDPOINT, price_list="list", scopes=scopes),
             now=self.now,
-            new_token=lambda: f"token{next(self.numbers)}",
+            unique=lambda: f"token{next(self.numbers)}",
         )
         assert len(result.held) + len(result.over_budget) + len(result.taken) == len(picks)
         spent = sum(one.quote_micros for one in result.held)

@@ -41,7 +41,7 @@ def hold(catalog, ids, run_id="run", quote=10_000, now=NOW, **changes):
             picks=picks(ids, quote),
             purchase=purchase(run_id, **changes),
             now=now,
-            new_token=tokens(f"{run_id}-{now.timestamp()}-{ids[0]}-"),
+            unique=tokens(f"{run_id}-{now.timestamp()}-{ids[0]}-"),
         )
     )
 

@@ -159,7 +159,7 @@ def test_an_analysis_that_many_want_to_hold_at_once_is_held_once(catalog):
                 picks=picks(ids),
                 purchase=purchase(f"run{number}"),
                 now=NOW,
-                new_token=tokens(f"run{number}-"),
+                unique=tokens(f"run{number}-"),
             )
         )
     results = write_together(catalog, changes)
@@ -175,7 +175,7 @@ def test_starts_taken_by_many_at_once_stay_within_the_accounts_limit(catalog):
             picks=picks(ids),
             purchase=purchase("run"),
             now=NOW,
-            new_token=tokens(),
+            unique=tokens(),
         )
     ).held
     limits = Limits(starts_per_minute=7, in_flight=None)

@@ -7,14 +7,15 @@ import os
 import pytest
 
 from catalog.errors import SettingsError
-from flows.settings import prefect_is_configured, read_settings
+from flows.prefect_import import prefect_is_configured
+from flows.settings import read_settings
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """An empty folder to stand in, and an environment without anybody's settings."""
     for name in list(os.environ):
-        if name.startswith(("PREFECT_", "REELCAT_")):
+        if name.startswith(("PREFECT_", "REELCAT_", "AWS_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
@@ -59,6 +60,13 @@ def test_an_address_configures_prefect(folder, monkeypatch):
     assert prefect_is_configured()
 
 
+@pytest.mark.parametrize("name", [".env", "prefect.toml"])
+def test_no_file_of_the_folder_configures_prefect(folder, name):
+    (folder / name).write_text('PREFECT_API_URL="http://127.0.0.1:4200/api"\napi.url="http://x"\n')
+
+    assert not prefect_is_configured()
+
+
 PROFILES = """
 active = "local"
 [profiles.local]
@@ -85,12 +93,16 @@ def test_profiles_that_make_no_sense_configure_nothing(folder, written):
 
 def test_boto3_is_lent_its_own_variables_of_the_env_file_below_the_environment(folder, monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "mine")
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "so that it is put back afterwards")
-    monkeypatch.delenv("AWS_ENDPOINT_URL_S3")
+    monkeypatch.setenv("AWS_REGION", "so that it is put back afterwards")
+    monkeypatch.delenv("AWS_REGION")
     (folder / ".env").write_text(
-        "AWS_PROFILE=theirs\nAWS_ENDPOINT_URL_S3=http://127.0.0.1:9\nSOMETHING_ELSE=1\n"
+        "AWS_PROFILE=theirs\nAWS_REGION=eu-central-1\nSOMETHING_ELSE=1\nAWS_CONFIG_FILE=evil\n"
     )
     read_settings()
     assert os.environ["AWS_PROFILE"] == "mine"
-    assert os.environ["AWS_ENDPOINT_URL_S3"] == "http://127.0.0.1:9"
-    assert "SOMETHING_ELSE" not in os.environ
+    assert os.environ["AWS_REGION"] == "eu-central-1"
+    assert {"SOMETHING_ELSE", "AWS_CONFIG_FILE"}.isdisjoint(os.environ)
+
+    (folder / ".env").unlink()
+    read_settings()
+    assert "AWS_REGION" not in os.environ  # what was lent is not the user's own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from decimal import Decimal
 
@@ -256,11 +257,14 @@ async def test_the_audit_lists_predictions_without_signatures():
     assert row["video"] == "https://v.example/a.mp4#d=7"
 
 
-async def test_the_audit_is_a_page_for_browsers_and_needs_no_key():
-    async with open_desk(options()) as desk:
+async def test_the_audit_is_a_page_for_browsers_that_have_the_key():
+    async with open_desk(options(api_key="wsk_books")) as desk:
         await desk.accepted()
-        page = await desk.fetch("http://sandbox.test/audit", accept="text/html,*/*")
-        plain = await desk.fetch("http://sandbox.test/audit")
+        basic = f"Basic {base64.b64encode(b'anybody:wsk_books').decode()}"
+        page = await desk.fetch(
+            "http://sandbox.test/audit", accept="text/html,*/*", authorization=basic
+        )
+        plain = await desk.client.get("http://sandbox.test/audit")
     assert page.headers["content-type"].startswith("text/html")
     assert "$0.010000" in page.text
     assert json.loads(plain.text)["billed_micros"] == 10_000

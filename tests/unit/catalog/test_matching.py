@@ -13,6 +13,7 @@ from catalog.matching import (
     LIST_KEEPS,
     Adopt,
     Evidence,
+    Known,
     Lost,
     NeverAccepted,
     StillUncertain,
@@ -47,12 +48,29 @@ def row(provider_id: str = "p1", *, created: float | None = 0, url: str | None =
     )
 
 
+def later(submitted: float = 3400, *, created: float | None = 3401):
+    """A witness: a row of ours that was sent so late, and what the catalog knows of it."""
+    known = {"later": Known(token="later", submitted_at=at(submitted))}
+    return row("later", created=created), known
+
+
 def evidence(
-    *listed, known=None, unanswered=(), complete: bool = True, exclusive: bool = False
+    *listed,
+    known=None,
+    unanswered=(),
+    complete: bool = True,
+    exclusive: bool = False,
+    witness=None,
 ) -> Evidence:
+    """What a list says in which a late prediction of ours is shown, too, unless `witness` is ()."""
+    rows, more = ([], {}) if witness == () else ([(witness or later())[0]], (witness or later())[1])
     return Evidence(
-        listed=listed,
-        known=known or {},
+        listed=[*listed, *rows],
+        known={
+            provider_id: Known(token=token, submitted_at=None)
+            for provider_id, token in (known or {}).items()
+        }
+        | more,
         unanswered=unanswered,
         complete=complete,
         exclusive=exclusive,
@@ -99,8 +117,46 @@ def test_a_token_beside_an_id_that_is_known_already_proves_nothing():
     assert verdict(found) == NeverAccepted(prediction_id=1)
 
 
-def test_an_empty_list_means_never_accepted_once_the_delay_has_passed():
-    assert verdict(evidence(), now=62) == NeverAccepted(prediction_id=1)
+def test_what_a_later_one_of_ours_is_shown_without_never_arrived_once_the_delay_has_passed():
+    soon = later(30, created=31)
+    assert verdict(evidence(witness=soon), now=62) == NeverAccepted(prediction_id=1)
+    assert isinstance(verdict(evidence(witness=soon), now=60), StillUncertain)
+
+
+@pytest.mark.parametrize(
+    "witness",
+    [
+        (),
+        later(0.5, created=30),
+        later(1, created=30),
+        later(30, created=0.5),
+        later(30, created=None),
+        (row("theirs", created=2000), {}),
+        (row("later", created=30), {"later": Known(token="later", submitted_at=None)}),
+    ],
+    ids=[
+        "an empty list",
+        "sent before it was lost",
+        "sent in the same moment",
+        "begun before by the provider's clock",
+        "begun at no time",
+        "somebody else's",
+        "sent nobody knows when",
+    ],
+)
+def test_without_a_witness_that_is_certainly_later_an_absence_proves_nothing(witness):
+    reached = verdict(evidence(witness=witness))
+    assert isinstance(reached, StillUncertain)
+    assert "the next accepted prediction settles it" in reached.reason
+
+
+def test_a_process_that_is_taken_for_dead_may_send_as_long_as_its_intent_lasts():
+    """What takes over says so by when it was lost; a witness from before that proves nothing."""
+    asleep = lost(sent=0, given_up=60)
+    found = evidence(witness=later(50, created=51))
+    assert isinstance(verdicts([asleep], found)[0], StillUncertain)
+    found = evidence(witness=later(61, created=62))
+    assert verdicts([asleep], found) == [NeverAccepted(prediction_id=1)]
 
 
 def test_the_delay_counts_from_when_the_answer_was_given_up():
@@ -243,7 +299,8 @@ class World:
     listed: list[ListedPrediction] = field(default_factory=list)
     #: Number of the submission by provider id of its row.
     truth: dict[str, int] = field(default_factory=dict)
-    known: dict[str, str] = field(default_factory=dict)
+    #: Number of the submission by provider id.
+    known: dict[str, Sent] = field(default_factory=dict)
     unanswered: list[Lost] = field(default_factory=list)
     lost: list[Lost] = field(default_factory=list)
     complete: bool = True
@@ -251,9 +308,13 @@ class World:
 
     def evidence(self) -> Evidence:
         there = {one.provider_id for one in self.listed}
-        return evidence(
-            *self.listed,
-            known={id_: token for id_, token in self.known.items() if id_ in there},
+        return Evidence(
+            listed=self.listed,
+            known={
+                id_: Known(token=f"token{one.number}", submitted_at=at(one.submitted))
+                for id_, one in self.known.items()
+                if id_ in there
+            },
             unanswered=self.unanswered,
             complete=self.complete,
             exclusive=self.exclusive,
@@ -262,7 +323,7 @@ class World:
     def remember(self, one: Sent) -> None:
         """Let the catalog know of a submission what it would know."""
         if one.accepted and one.answered:
-            self.known[f"p{one.number}"] = f"token{one.number}"
+            self.known[f"p{one.number}"] = one
             return
         waits = one.hung is None
         unanswered = Lost(
@@ -293,7 +354,7 @@ def worlds(draw):
         exclusive=draw(st.booleans()),
     )
     tells_time = draw(st.booleans())
-    skew, lag = draw(st.integers(-290, 290)), draw(st.integers(0, 59))
+    skew, lag = draw(st.integers(-290, 290)), draw(st.integers(0, 2000))
     for one in sents:
         world.remember(one)
         created = one.submitted + one.arrives
@@ -327,13 +388,30 @@ def test_no_verdict_is_ever_wrong(world):
 
 @settings(max_examples=200)
 @given(worlds())
-def test_where_tokens_are_kept_and_the_account_is_ours_everything_is_decided(world):
+def test_where_tokens_are_kept_and_a_witness_is_shown_everything_is_decided(world):
     world.complete, world.exclusive = True, True
-    world.listed = [
-        row(f"p{number}", created=None, url=f"https://v.example/v.mp4?reelcat=token{number}")
-        for number in world.accepted
-    ]
-    reached = verdicts(world.lost, world.evidence(), now=world.now + 60)
+    witness, known = later(world.now + 1, created=world.now + 2)
+    found = Evidence(
+        listed=[
+            *(
+                row(
+                    f"p{number}", created=None, url=f"https://v.example/v.mp4?reelcat=token{number}"
+                )
+                for number in world.accepted
+            ),
+            witness,
+        ],
+        known=known
+        | {
+            f"p{number}": Known(token=f"token{number}", submitted_at=None)
+            for number in world.accepted
+            if f"p{number}" in world.known
+        },
+        unanswered=world.unanswered,
+        complete=True,
+        exclusive=True,
+    )
+    reached = verdicts(world.lost, found, now=world.now + 60)
     assert [isinstance(one, Adopt) for one in reached] == [
         one.prediction_id in world.accepted for one in reached
     ]

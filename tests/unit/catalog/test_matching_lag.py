@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from catalog.matching import Evidence, Lost, NeverAccepted, StillUncertain, judge
+from catalog.matching import Evidence, Known, Lost, NeverAccepted, StillUncertain, judge
+from catalog.values import ListedPrediction
 
 BEGAN = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 DELAY = timedelta(seconds=60)
@@ -28,9 +29,12 @@ def at(seconds: float) -> datetime:
     ],
 )
 def test_an_absence_counts_only_in_a_list_that_shows_what_it_must(missing, verdict):
+    witness = ListedPrediction(
+        provider_id="later", status="processing", created_at=at(11), video_url=None
+    )
     found = Evidence(
-        listed=(),
-        known={},
+        listed=(witness,),
+        known={"later": Known(token="later", submitted_at=at(10))},
         unanswered=(),
         complete=True,
         exclusive=False,

@@ -1,4 +1,4 @@
-"""The audit, which needs no key, and the controls, which the options have to open."""
+"""The audit, and the controls, which the options have to open. Both are guarded."""
 
 from __future__ import annotations
 

@@ -1,0 +1,86 @@
+"""Whether a catalog that is a file is one that nobody but the user can have changed.
+
+A catalog says what was bought, so who can write it can make a run buy again. One that lies in the
+current folder is asked who can change it, like every other file there (`flows.ownership`), and so
+is one that a file of the folder names. A catalog elsewhere that the user names is the user's word.
+
+Light: looking at a catalog asks this.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import unquote
+
+from catalog.errors import CatalogError
+from flows.ownership import why_changeable
+
+#: What SQLite keeps beside a database, and believes.
+_BESIDE = ("-wal", "-shm", "-journal")
+
+
+def require_own_catalog(url: str, *, named_here: bool) -> None:
+    """Refuse a catalog that somebody else could have changed. Other databases are not looked at.
+
+    `named_here`: no option and no environment names it, but a file of the folder, or nothing.
+
+    Raises:
+        CatalogError: naming the file and what is wrong with it.
+    """
+    path = path_in(url)
+    if path is None or not (named_here or _lies_here(path)):
+        return
+    for one in _looked_at(path):
+        reason = why_changeable(one)
+        if reason is not None:
+            raise CatalogError(
+                f"The catalog {path} is not used: {reason}. Let it and its folder belong to you or "
+                "root, and nobody else write them; or name another one in REELCAT_DATABASE_URL."
+            )
+
+
+def path_in(url: str) -> Path | None:
+    """Give the file that an address of a catalog names; None if it names none.
+
+    >>> path_in("sqlite:///films/reelcat.db").as_posix()
+    'films/reelcat.db'
+    >>> path_in("sqlite:///file:%2Ffilms/reelcat.db?mode=ro&uri=true").as_posix()
+    '/films/reelcat.db'
+    >>> path_in("postgresql://me@db.example/reelcat")
+    """
+    scheme, divided, rest = url.partition(":///")
+    if not divided or not scheme.lower().startswith("sqlite"):
+        return None
+    name, _, query = rest.partition("?")
+    if name.startswith("file:") and "uri=" in query:  # without it, a strange name of a file
+        name = unquote(name.removeprefix("file:").partition("#")[0])
+        name = name.removeprefix("//localhost") if name.startswith("//localhost/") else name
+        name = name.removeprefix("//") if name.startswith("///") else name
+    return Path(name) if name and name != ":memory:" else None
+
+
+def _lies_here(path: Path) -> bool:
+    here = Path(os.path.realpath("."))
+    return any(_is_below(one, here) for one in (path.absolute(), Path(os.path.realpath(path))))
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    return Path(os.path.normpath(path)).is_relative_to(folder)
+
+
+def _looked_at(path: Path) -> Iterator[Path]:
+    """Give the file, what lies beside it, and the folders between here and it."""
+    yield path
+    for one in {path, Path(os.path.realpath(path))}:
+        for ending in _BESIDE:
+            beside = one.with_name(one.name + ending)
+            with suppress(OSError):
+                beside.lstat()
+                yield beside
+    here, folder = Path(os.path.realpath(".")), Path(os.path.normpath(path.absolute())).parent
+    while folder != here and folder.is_relative_to(here):
+        yield folder
+        folder = folder.parent
