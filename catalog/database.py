@@ -15,19 +15,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
     IntegrityError,
     NoResultFound,
-    NoSuchModuleError,
     OperationalError,
 )
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from catalog.addresses import PostgresqlAddress, SqliteAddress, parse_address
 from catalog.database_file import DatabaseFile
 from catalog.errors import (
     CatalogBusy,
@@ -51,17 +51,21 @@ _POSTGRESQL_WRITE_LOCK = f"""
     SELECT pg_advisory_xact_lock(7316528001)
 """
 
+#: A pool such as PgBouncer gives each transaction another session, which does not know what
+#: another one prepared. Texts are UTF-8, whatever PGCLIENTENCODING or the database says.
+_PSYCOPG = {"prepare_threshold": None, "client_encoding": "utf8"}
+
 
 class Catalog:
     """An open catalog database. Safe to share between threads."""
 
-    def __init__(self, engine: Engine, file: DatabaseFile | None = None) -> None:
+    def __init__(self, engine: Engine, *, shown_url: str, file: DatabaseFile | None = None) -> None:
         self.engine = engine
         self._file = file
         #: Its transactions hold the write lock from their beginning.
         self.writing = engine.execution_options(reelcat_write=True)
         #: The database's URL without its password.
-        self.shown_url = _without_password(engine.url)
+        self.shown_url = shown_url
         self._reading = engine
         if engine.dialect.name == "postgresql":  # SQLite's transactions are snapshots anyway
             self._reading = engine.execution_options(isolation_level="REPEATABLE READ")
@@ -104,27 +108,28 @@ def connect(url: str) -> Catalog:
     Raises:
         CatalogError: if the URL makes no sense or its folder does not exist.
     """
-    parsed = _parse(url)
-    if parsed.get_backend_name() == "sqlite":
-        return _sqlite_catalog(parsed)
-    engine = _postgresql_engine(parsed)
+    address = parse_address(url)
+    if isinstance(address, SqliteAddress):
+        return _sqlite_catalog(address)
+    engine = _engine(address)
+    event.listen(engine, "connect", _prepare_postgresql)
     event.listen(engine, "begin", _begin_postgresql)
-    event.listen(engine, "connect", _same_database(_without_password(parsed)))
-    return Catalog(engine)
+    event.listen(engine, "connect", _same_database(address.shown))
+    return Catalog(engine, shown_url=address.shown)
 
 
-def _sqlite_catalog(url: URL) -> Catalog:
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
-    path = url.database or ""
-    file = None if path.startswith("file:") else DatabaseFile(path, _without_password(url))
-    if file is not None:
-        event.listen(engine, "do_connect", lambda *_: file.check())
+def _sqlite_catalog(address: SqliteAddress) -> Catalog:
+    _require_file(address)
+    engine = create_engine(
+        URL.create("sqlite", database=address.path), connect_args={"timeout": BUSY_SECONDS}
+    )
+    file = DatabaseFile(address.path, address.shown)
+    event.listen(engine, "do_connect", lambda *_: file.check())
     event.listen(engine, "do_connect", _make_private)
     event.listen(engine, "connect", _prepare_sqlite)
-    if file is not None:
-        event.listen(engine, "connect", lambda *_: file.opened())
+    event.listen(engine, "connect", lambda *_: file.opened())
     event.listen(engine, "begin", partial(_begin_sqlite, file=file))
-    return Catalog(engine, file)
+    return Catalog(engine, shown_url=address.shown, file=file)
 
 
 def _same_database(shown_url: str) -> Callable[[Any, ConnectionPoolEntry], None]:
@@ -149,48 +154,67 @@ def shown_url(url: str) -> str:
     Raises:
         CatalogError: if it is no address of a catalog.
     """
-    return _without_password(_parse(url))
+    return parse_address(url).shown
 
 
-def _without_password(url: URL) -> str:
-    hidden = {name: "***" for name in url.query if "password" in name.lower()}
-    shown = url.update_query_dict(hidden).render_as_string(hide_password=True)
-    return shown.replace("%2A%2A%2A", "***")
-
-
-def _postgresql_engine(url: URL) -> Engine:
+def _engine(address: PostgresqlAddress) -> Engine:
+    url = URL.create(
+        "postgresql+psycopg",
+        username=address.user,
+        password=address.password,
+        host=address.host,
+        port=address.port,
+        database=address.database,
+        query=_options(address),
+    )
     try:
-        return create_engine(url, pool_pre_ping=True)
+        engine = create_engine(url, pool_pre_ping=True, connect_args=_PSYCOPG)
+        engine.dialect.create_connect_args(url)
+    except ArgumentError:  # hosts and ports that do not fit together
+        raise CatalogError(
+            f"The options of {address.shown} do not fit together; name each host once, as "
+            "host=name:port."
+        ) from None
     except ModuleNotFoundError as error:
         raise CatalogError(
             f"A catalog in PostgreSQL needs the module {error.name}, which is not installed; "
-            "install reelcat with its `postgres` extra and write postgresql://user@host/name."
+            "install reelcat with its `postgres` extra."
         ) from error
+    event.listen(engine, "do_connect", partial(_connect_postgresql, address.shown))
+    return engine
 
 
-def _parse(url: str) -> URL:
+def _options(address: PostgresqlAddress) -> dict[str, str | tuple[str, ...]]:
+    options: dict[str, list[str]] = {}
+    for name, value in address.options:
+        options.setdefault(name, []).append(value)
+    return {name: tuple(some) if len(some) > 1 else some[0] for name, some in options.items()}
+
+
+def _connect_postgresql(
+    shown_url: str, dialect: Dialect, _: Any, arguments: list[Any], options: dict[str, Any]
+) -> Any:
+    """Connect; an option that makes no sense is a mistake in the address."""
     try:
-        parsed = make_url(url)
-        backend = parsed.get_backend_name()
-        if backend == "postgresql" and parsed.drivername == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        parsed.get_dialect()
-    except (ArgumentError, NoSuchModuleError):
+        return dialect.connect(*arguments, **options)
+    except dialect.loaded_dbapi.ProgrammingError as error:
         raise CatalogError(
-            "This is no address of a catalog, which looks like sqlite:///reelcat.db or "
-            "postgresql://user@host/name; correct REELCAT_DATABASE_URL, or what the command names."
+            f"The catalog {shown_url} cannot be used: {_first_line(error)}. Correct its address."
         ) from None
-    if backend not in {"sqlite", "postgresql"}:
-        raise CatalogError(f"A catalog lives in SQLite or PostgreSQL, not in {backend}.")
-    if backend == "sqlite" and parsed.database in {None, "", ":memory:"}:
-        raise CatalogError("A catalog in memory keeps nothing; name a file, sqlite:///reelcat.db.")
-    if backend == "sqlite" and parsed.database:
-        folder = Path(parsed.database).absolute().parent
-        if not folder.is_dir():
-            raise CatalogError(
-                f"The folder {folder} for the catalog does not exist; make it first."
-            )
-    return parsed
+
+
+def _require_file(address: SqliteAddress) -> None:
+    path = Path(address.path).absolute()
+    try:
+        missing, is_folder = not path.parent.is_dir(), path.is_dir()
+    except (OSError, ValueError):  # SQLite says it better
+        return
+    if missing:
+        raise CatalogError(
+            f"The folder {path.parent} for the catalog does not exist; make it first."
+        )
+    if is_folder:
+        raise CatalogError(f"{address.shown} is a folder; name a file in it, such as reelcat.db.")
 
 
 def _make_private(_: Any, __: Any, arguments: list[Any], ___: Any) -> None:
@@ -207,6 +231,14 @@ def _prepare_sqlite(dbapi_connection: Any, _: ConnectionPoolEntry) -> None:
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA synchronous = FULL")  # an intent survives a power cut
     cursor.close()
+
+
+def _prepare_postgresql(dbapi_connection: Any, _: ConnectionPoolEntry) -> None:
+    """Have times come as psycopg reads them, whatever PGDATESTYLE or the database says."""
+    if not str(dbapi_connection.info.parameter_status("DateStyle")).startswith("ISO"):
+        with dbapi_connection.cursor() as cursor:
+            cursor.execute("SET datestyle TO ISO")
+        dbapi_connection.commit()
 
 
 def _begin_sqlite(connection: Connection, *, file: DatabaseFile | None) -> None:

@@ -26,15 +26,6 @@ class Unlooked:
     claimed: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Copy:
-    """A present location of a video, to send the video from."""
-
-    listing: Listing
-    #: What its bytes were seen to be.
-    content_id: str
-
-
 def unlooked(
     session: Session, scopes: Sequence[Scope], *, after_uri: str, limit: int, run_id: str = ""
 ) -> list[Unlooked]:
@@ -119,7 +110,7 @@ def as_listed(session: Session, several: Sequence[Unlooked]) -> set[int]:
     }
 
 
-def listing_of(row: Location, root: str | None) -> Listing:
+def listing_of(row: Location, root: str | None, content_id: str | None = None) -> Listing:
     """Give a location as the listing that it was recorded from, below `root`."""
     return Listing(
         uri=row.uri,
@@ -130,15 +121,16 @@ def listing_of(row: Location, root: str | None) -> Listing:
         version=row.version,
         storage_class=row.storage_class,
         root=root,
+        content_id=content_id,
     )
 
 
-def places_to_read(session: Session, prefer: Mapping[int, str | None]) -> Mapping[int, Copy]:
+def places_to_read(session: Session, prefer: Mapping[int, str | None]) -> Mapping[int, Listing]:
     """Give a present location of each video to send it from, where it has one.
 
     `prefer` gives for each video the URI that is taken if it lies there, None for the first.
     """
-    found: dict[int, Copy] = {}
+    found: dict[int, Listing] = {}
     rows = session.execute(
         select(Location, Video.content_id, Source.kind, Source.uri)
         .join(Video, Video.id == Location.video_id)
@@ -151,7 +143,7 @@ def places_to_read(session: Session, prefer: Mapping[int, str | None]) -> Mappin
             row.video_id not in found or row.uri == prefer[row.video_id]
         ):
             root = source_uri if kind is SourceKind.FOLDER else None
-            found[row.video_id] = Copy(listing=listing_of(row, root), content_id=content_id)
+            found[row.video_id] = listing_of(row, root, content_id)
     return found
 
 

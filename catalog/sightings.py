@@ -79,7 +79,7 @@ def differing(
     flags = seen.up_to(max([row[5] for row in rows], default=0))
     different: list[Listing] = []
     for listing in page:
-        uri, _, size, mtime_ns, etag, _, storage_class, _ = listing
+        uri, _, size, mtime_ns, etag, _, storage_class, _, _ = listing
         row = known.get(uri)
         if (
             row is not None
@@ -141,16 +141,18 @@ class _Present:
     def __init__(self, snapshot: Snapshot, scope: Scope, *, before: datetime) -> None:
         self._snapshot = snapshot
         first, last = bounds(scope)
+        below = first
         inside = "uri >= :first AND uri < :last"
         if scope.kind is SourceKind.MANIFEST:
             inside = "id IN (SELECT location_id FROM manifest_entries WHERE source_id = :source_id)"
         elif scope.kind is SourceKind.BUCKET:
             inside += " AND (uri = :first OR uri >= :below)"
+            below = first if first.endswith("/") else f"{first}/"
         self._where = f"{inside} AND missing_since IS NULL AND last_seen < :before"
         self._values = {
             "first": first,
             "last": last,
-            "below": f"{first}/",
+            "below": below,
             "source_id": scope.source_id,
             "before": snapshot.moment(before),
         }

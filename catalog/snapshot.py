@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
+from catalog.addresses import SqliteAddress, parse_address
 from catalog.version import HEAD
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 #: A row by its columns' names.
 Row: TypeAlias = dict[str, Any]
 
-_SQLITE = "sqlite:///"
 _NAME = re.compile(r":([a-z_]\w*)")
 _OURS = """
     SELECT version_num FROM alembic_version
@@ -47,14 +47,14 @@ class Snapshot:
         self.shown_url = shown_url
 
     @classmethod
-    def of(cls, session: Session) -> Self:
+    def of(cls, session: Session, *, shown_url: str = "") -> Self:
         """See what a session sees."""
         session.flush()
         connection = session.connection()
         return cls(
             connection.connection.driver_connection,
             dialect=connection.dialect.name,
-            shown_url=connection.engine.url.render_as_string(hide_password=True),
+            shown_url=shown_url,
         )
 
     def rows(self, sql: str, **values: object) -> list[Row]:
@@ -123,31 +123,29 @@ def open_snapshot(url: str) -> Iterator[Snapshot]:
     Raises:
         CatalogError: with a sentence that says what to do, if there is none or it is not usable.
     """
-    connection = _connect_quickly(url)
+    address = parse_address(url)
+    connection = _connect_quickly(address) if isinstance(address, SqliteAddress) else None
     if connection is None:
         with _through_sqlalchemy(url) as snapshot:
             yield snapshot
         return
     with closing(connection):
         try:
-            yield Snapshot(connection, dialect="sqlite", shown_url=url)
+            yield Snapshot(connection, dialect="sqlite", shown_url=address.shown)
         except sqlite3.Error as error:
             from catalog.database import plainly  # noqa: PLC0415 - brings SQLAlchemy
 
-            with plainly(url):
+            with plainly(address.shown):
                 raise error from None
 
 
-def _connect_quickly(url: str) -> sqlite3.Connection | None:
+def _connect_quickly(address: SqliteAddress) -> sqlite3.Connection | None:
     """Begin to read a SQLite catalog that is in good order; None if there is anything to say."""
-    path = url.removeprefix(_SQLITE)
-    if not url.startswith(_SQLITE) or set(path) & set("?%"):
-        return None
     try:
-        if not Path(path).is_file():
+        if not Path(address.path).is_file():
             return None
-        connection = sqlite3.connect(path, timeout=60, isolation_level=None)
-    except (OSError, sqlite3.Error):
+        connection = sqlite3.connect(address.path, timeout=60, isolation_level=None)
+    except (OSError, ValueError, sqlite3.Error):
         return None  # it may not be read; whoever asks again gets the sentence
     try:
         connection.execute("BEGIN")
@@ -164,4 +162,4 @@ def _through_sqlalchemy(url: str) -> Iterator[Snapshot]:
     from catalog.schema import open_existing  # noqa: PLC0415 - brings SQLAlchemy
 
     with closing(open_existing(url)) as catalog, catalog.read() as session:
-        yield Snapshot.of(session)
+        yield Snapshot.of(session, shown_url=catalog.shown_url)

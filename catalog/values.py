@@ -131,6 +131,8 @@ class Listing(NamedTuple):
     #: URI of the local folder that it was found below, which no link may lead out of when it is
     #: opened. Said by the catalog; None for what was named itself or lies elsewhere.
     root: str | None = None
+    #: What its bytes were seen to be. Said by the catalog of what is to be read again.
+    content_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,12 +194,18 @@ class Accepted:
 
 
 class RefusalKind(enum.StrEnum):
-    """What a refusal means for the rest of the run."""
+    """What a refusal means for the analysis and for the rest of the run."""
 
-    ITEM = "item"  # this request is wrong; the next one may be fine
+    ITEM = "item"  # this video or request is wrong, for good; the next one may be fine
+    PLACE = "place"  # where it lies, or this machine, is at fault: the next run tries again
     PACE = "pace"  # 429, 503: the same request later, with a new intent
     ACCOUNT = "account"  # key, permission or credit: stop submitting
     NOT_SENT = "not_sent"  # no connection was made
+
+    @property
+    def concerns_others(self) -> bool:
+        """Whether other requests would be refused, too."""
+        return self not in {RefusalKind.ITEM, RefusalKind.PLACE}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

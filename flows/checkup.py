@@ -13,19 +13,20 @@ import importlib.metadata
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-
 from catalog import ledger
+from catalog.addresses import SqliteAddress, parse_address
 from catalog.clock import utc_now
 from catalog.database import connect
 from catalog.errors import AccountStopped, ReelcatError, SettingsError
 from catalog.money import show
 from catalog.schema import look
 from catalog.version import HEAD
+from catalog.writable import require_makeable, require_writable
 from flows.configuration import settings_in_force, unknown_settings, unread_files
 from flows.settings import DEFAULT, Settings, read_settings
 from tasks.media.binaries import find_ffmpeg, find_ffprobe, trouble_with
@@ -150,7 +151,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield _problem("catalog", str(error))
         return
     if version is None:
-        yield _ok("catalog", f"{shown_url}: none yet, the first run makes it.")
+        yield _no_catalog_yet(settings.database_url, shown_url)
     elif version != HEAD:
         said = f"{shown_url} has version {version}; back it up, then run `reelcat db upgrade`."
         yield _problem("catalog", said)
@@ -159,11 +160,20 @@ def _database(settings: Settings) -> Iterator[Finding]:
     yield from _room(settings.database_url)
 
 
+def _no_catalog_yet(url: str, shown_url: str) -> Finding:
+    try:
+        with closing(connect(url)) as catalog:
+            require_makeable(catalog)
+    except ReelcatError as error:
+        return _problem("catalog", str(error))
+    return _ok("catalog", f"{shown_url}: none yet, the first run makes it.")
+
+
 def _used_catalog(url: str, shown_url: str) -> Finding:
     """See whether it can be written to, and whether its money adds up."""
     catalog = connect(url)
     try:
-        catalog.write(lambda _: None)
+        require_writable(catalog)
         with catalog.read() as session:
             wrong = ledger.disagreements(session)
     except ReelcatError as error:
@@ -176,10 +186,10 @@ def _used_catalog(url: str, shown_url: str) -> Finding:
 
 
 def _room(url: str) -> Iterator[Finding]:
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+    address = parse_address(url)
+    if not isinstance(address, SqliteAddress):
         return
-    folder = Path(parsed.database).absolute().parent
+    folder = Path(address.path).absolute().parent
     free = shutil.disk_usage(folder).free
     said = f"{free / 1e9:,.1f} GB free in {folder}"
     yield _ok("disk", said) if free >= _ROOM_BYTES else _warning("disk", f"{said}; make room.")

@@ -80,6 +80,9 @@ class _ToStderr(logging.StreamHandler[TextIO]):
     def __init__(self, level: int) -> None:
         logging.Handler.__init__(self, level)
 
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Drop a line that cannot be written; logging would print a traceback."""
+
     @property
     def stream(self) -> TextIO:  # type: ignore[override]  # decided anew at each line
         return sys.stderr

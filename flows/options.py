@@ -28,6 +28,8 @@ class RunOptions:
     concurrency: int | None = None
     tier: str | None = None
     retry_failed: bool = False
+    #: Follow links that lead out of a source, where the settings do not do so already.
+    follow_links: bool = False
     #: How many workers share the run, this one among them.
     workers: int = 1
     #: The run that this one shares: its work, its budget, its end; None for a run of its own.

@@ -56,6 +56,12 @@ class Videos(_Form):
     limit: int | None = Field(
         default=None, ge=1, title="Limit", description="Describe at most this many videos."
     )
+    follow_links: bool = Field(
+        default=False,
+        title="Follow links",
+        description="Follow links that lead out of a source, too. Who can put one there chooses "
+        "what is read and sent.",
+    )
 
 
 class Questions(_Form):
@@ -170,6 +176,7 @@ def options_of(
         concurrency=pace.concurrency,
         tier=pace.tier,
         retry_failed=questions.retry_failed,
+        follow_links=videos.follow_links,
         workers=pace.workers,
         flow_run_id=flow_run_id,
     )
@@ -185,6 +192,7 @@ def parameters_of(options: RunOptions) -> dict[str, Any]:
             exclude=options.exclude,
             order=options.order,
             limit=options.limit,
+            follow_links=options.follow_links,
         ),
         "questions": Questions(
             tasks=options.tasks,

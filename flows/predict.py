@@ -75,6 +75,8 @@ class Engine:
     breaker: Breaker = field(default_factory=Breaker)
     #: Set once the account has said that nothing else will work.
     account_stop: AccountStopped | None = None
+    #: Analyses that are left to the next run, because their videos cannot be reached now.
+    put_off: set[int] = field(default_factory=set)
     _halt: asyncio.Event = field(default_factory=asyncio.Event)
     #: Files are looked at, and links signed, shortly before they are needed.
     _ahead: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BATCH))
@@ -164,7 +166,9 @@ class Engine:
                 if refusal is None:
                     return
                 tries += refusal.status_code != _TOO_MANY_REQUESTS
-                if refusal.kind is RefusalKind.ITEM or tries >= _MOST_TRIES:
+                if refusal.kind is RefusalKind.PLACE:
+                    self.put_off.add(job.left.analysis_id)
+                if not refusal.kind.concerns_others or tries >= _MOST_TRIES:
                     self.follower.failed(job, refusal.reason)
                     return
                 if self.halted:
@@ -238,7 +242,11 @@ class Engine:
         self.breaker.saw(outcome, began=began, now=self.services.clock())
         if self.breaker.opened_by is not None:
             self.halt()
-        elif not isinstance(outcome, Accepted) and outcome.kind not in {None, RefusalKind.ITEM}:
+        elif (
+            not isinstance(outcome, Accepted)
+            and outcome.kind is not None
+            and outcome.kind.concerns_others
+        ):
             self.starter.pause(self._wait_after(outcome, self.services.waits.pause))
 
     def _check_starved(self) -> None:

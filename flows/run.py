@@ -131,7 +131,8 @@ async def _buy(
             canary = await _show(plan, engine, tally)
         tally.analyses.over_budget = len(plan.over_budget)
         shown |= await others.bought()
-        jobs = [job for job in plan.jobs if job.left.analysis_id in shown]
+        wanted = shown - engine.put_off
+        jobs = [job for job in plan.jobs if job.left.analysis_id in wanted]
         if engine.halted:
             return
         if number > 0 and not jobs:

@@ -131,6 +131,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] | None = None
     """Which events; debug has one or more for each video. Info, where a form is set."""
 
+    follow_links: bool = False
+    """Follow links that lead out of a source. Who can put one there chooses what is sent."""
+
     keep_location_tags: bool = False
     """Keep where a video was recorded (GPS); dropped unless asked for."""
 

@@ -25,6 +25,7 @@ from flows.options import RunOptions
 from flows.orphans import OFFLINE_ENDPOINT
 from flows.settings import Settings
 from tasks.media.binaries import find_ffprobe
+from tasks.media.confinement import proxies_with_passwords
 from tasks.media.inspecting import EngineChoice, InspectOptions
 from tasks.media.pool import InspectPool
 from tasks.media.tags import Whereabouts
@@ -73,7 +74,7 @@ async def open_services(
         stack.callback(catalog.close)
         writer = GroupWriter(catalog)
         stack.push_async_callback(writer.close)
-        stores = Stores(_store_options(settings))
+        stores = Stores(_store_options(settings, options))
         pool = await stack.enter_async_context(_pool(settings, options, stores))
         provider = await stack.enter_async_context(_provider(settings, options, tempo))
         yield Services(
@@ -106,16 +107,18 @@ def _pool(settings: Settings, options: RunOptions, stores: Stores) -> InspectPoo
         ),
         workers=settings.probe_workers or os.cpu_count(),
         threads_per_worker=_PROBE_THREADS if far else 1,
+        proxies=proxies_with_passwords() if far else None,
         timeout_seconds=settings.probe_timeout,
     )
 
 
-def _store_options(settings: Settings) -> StoreOptions:
+def _store_options(settings: Settings, options: RunOptions) -> StoreOptions:
     return StoreOptions(
         s3=S3Options(
             requester_pays=settings.s3_requester_pays,
             addressing_style=settings.s3_addressing_style,
-        )
+        ),
+        follow_links=settings.follow_links or options.follow_links,
     )
 
 

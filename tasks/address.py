@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,7 +23,7 @@ from catalog.errors import ReelcatError
 from catalog.planning import Job
 from catalog.tokens import with_token
 from catalog.values import Listing, RefusalKind, Refused
-from tasks.media.fingerprint import content_id
+from tasks.media.fingerprint import has_content
 from tasks.services import Services
 from tasks.storage.errors import (
     FileChanged,
@@ -60,8 +61,6 @@ class Place:
 
     #: Where it was seen; None if it lies nowhere any more.
     listing: Listing | None
-    #: What its bytes were seen to be when they were probed.
-    content_id: str | None
     #: Where it was uploaded earlier, and until when it is kept there.
     kept: tuple[str, datetime] | None
 
@@ -71,7 +70,6 @@ class _Found:
     """Where a video lies, and how the provider gets at it."""
 
     listing: Listing
-    content_id: str
     #: None if it does not lie on this machine.
     path: Path | None
     #: For the provider; a secret. None if the file is to be uploaded.
@@ -109,11 +107,11 @@ class Addresses:
         except LinkTooShort as error:
             raise CannotAddress(_stop(str(error))) from error
         except StoreError as error:
-            raise CannotAddress(_never(error.reason)) from error
+            raise CannotAddress(_next_time(error.reason)) from error
         if found.link is not None:
             return found.link
         if found.path is None:
-            raise CannotAddress(_never("It can neither be linked to nor uploaded."))
+            raise CannotAddress(_next_time("It can neither be linked to nor uploaded."))
         return with_token(await self._upload(job.left.video_id, found, found.path), token)
 
     def forget(self, video_id: int) -> None:
@@ -123,15 +121,11 @@ class Addresses:
     def _places(self, jobs: Sequence[Job]) -> Mapping[int, Place]:
         prefer = {job.left.video_id: job.left.uri for job in jobs}
         with self.services.catalog.read() as session:
-            copies = locations.places_to_read(session, prefer)
+            listings = locations.places_to_read(session, prefer)
             kept = uploads.find(session, prefer, self.services.provider.endpoint)
         return {
-            video_id: Place(
-                listing=copy.listing if copy else None,
-                content_id=copy.content_id if copy else None,
-                kept=kept.get(video_id),
-            )
-            for video_id, copy in ((video_id, copies.get(video_id)) for video_id in prefer)
+            video_id: Place(listing=listings.get(video_id), kept=kept.get(video_id))
+            for video_id in prefer
         }
 
     async def _found(self, job: Job, token: str, place: Place | None) -> _Found:
@@ -158,34 +152,27 @@ class Addresses:
 
     def _look(self, place: Place, token: str) -> _Found:
         provider, listing = self.services.provider, place.listing
-        if listing is None or place.content_id is None:
-            raise CannotAddress(_never("It lies nowhere any more."))
+        if listing is None:
+            raise CannotAddress(_next_time("It lies nowhere any more."))
         reader = self.services.stores.reader(listing.uri)
         path = reader.local_path(listing.uri)
         if path is not None:
             with self._open(listing):
-                root = None if self.services.stores.options.follow_links else listing.root
-                here = _for_this_process(listing.uri, root, place.content_id, token)
-            return _Found(
-                listing=listing,
-                content_id=place.content_id,
-                path=path,
-                link=here if provider.offline else None,
-                kept=place.kept,
-            )
+                follow = self.services.stores.options.follow_links
+                here = _for_this_process(listing._replace(root=None) if follow else listing, token)
+            link = here if provider.offline else None
+            return _Found(listing=listing, path=path, link=link, kept=place.kept)
         seen = reader.look(listing.uri)
         if seen is None or has_changed(listing, seen):
             raise CannotAddress(_changed())
         if seen.storage_class in ARCHIVE_CLASSES:
             raise CannotAddress(
-                _never(f"It was archived ({seen.storage_class}); restore it, then run again.")
+                _next_time(f"It was archived ({seen.storage_class}); restore it, then run again.")
             )
-        link = reader.provider_url(
+        address = reader.provider_url(
             listing.uri, version=seen.version, token=token, expires_in=provider.link_lasts
         )
-        return _Found(
-            listing=listing, content_id=place.content_id, path=None, link=link, kept=place.kept
-        )
+        return _Found(listing=listing, path=None, link=address, kept=place.kept)
 
     def _open(self, listing: Listing) -> LocalFile:
         """Open a local file as it was listed."""
@@ -199,17 +186,15 @@ class Addresses:
         file.close()
         raise CannotAddress(_changed())
 
-    def _open_content(self, found: _Found) -> LocalFile:
+    def _open_content(self, listing: Listing) -> LocalFile:
         """Open a local file to be sent, once it is seen to hold what was probed."""
-        file = self._open(found.listing)
-        try:
-            if content_id(file, file.size) == found.content_id:
-                return file
-        except BaseException:
-            file.close()
-            raise
-        file.close()
-        raise _OtherContent(found.listing.uri)
+        file = self._open(listing)
+        with ExitStack() as opened:
+            opened.enter_context(file)
+            if not has_content(file, file.size, listing.content_id):
+                raise _OtherContent(listing.uri)
+            opened.pop_all()
+        return file
 
     async def _upload(self, video_id: int, found: _Found, path: Path) -> str:
         async with self._locks.setdefault(video_id, asyncio.Lock()):
@@ -217,7 +202,7 @@ class Addresses:
             kept = self._uploaded.get(video_id) or found.kept
             if kept is not None and kept[1] > now:
                 return kept[0]
-            url = await self._send(found, path)
+            url = await self._send(found.listing, path)
             expires_at = now + UPLOAD_KEPT_FOR
             self._uploaded[video_id] = (url, expires_at)
             if not urlsplit(url).query:  # a signed address is a secret and is not kept
@@ -232,17 +217,17 @@ class Addresses:
                 )
             return url
 
-    async def _send(self, found: _Found, path: Path) -> str:
-        client, size = self.services.provider.client, found.listing.size
+    async def _send(self, listing: Listing, path: Path) -> str:
+        client, size = self.services.provider.client, listing.size
         try:
             ticket = await client.ticket(filename=path.name, size=size, content_type=None)
         except UploadRefused as error:
             raise CannotAddress(Refused(kind=error.kind, reason=str(error))) from error
         try:
-            outcome = await client.put(ticket, partial(self._open_content, found), size=size)
+            outcome = await client.put(ticket, partial(self._open_content, listing), size=size)
         except _OtherContent as error:
             # Its size and time are as they were: no listing would notice.
-            await self.services.writer.apply(partial(locations.look_again, listing=found.listing))
+            await self.services.writer.apply(partial(locations.look_again, listing=listing))
             raise CannotAddress(_changed()) from error
         match outcome:
             case Stored():
@@ -253,18 +238,20 @@ class Addresses:
                 raise CannotAddress(_later(reason))
 
 
-def _for_this_process(uri: str, root: str | None, content: str, token: str) -> str:
+def _for_this_process(listing: Listing, token: str) -> str:
     """Give an address that says to the sandbox in this process what it is to find there."""
-    told = {"content": content, **({} if root is None else {"root": root})}
-    return with_token(f"{uri}#{urlencode(told)}", token)
+    told = {"content": listing.content_id, "root": listing.root}
+    fragment = urlencode({key: value for key, value in told.items() if value is not None})
+    return with_token(f"{listing.uri}#{fragment}", token)
 
 
 def _changed() -> Refused:
-    return _never("The file changed or went away since it was looked at; run again.")
+    return _next_time("The file changed or went away since it was looked at; run again.")
 
 
-def _never(reason: str) -> Refused:
-    return Refused(kind=RefusalKind.ITEM, reason=reason)
+def _next_time(reason: str) -> Refused:
+    """The place is at fault, not the video: it may be mended by the next run."""
+    return Refused(kind=RefusalKind.PLACE, reason=reason)
 
 
 def _later(reason: str) -> Refused:

@@ -6,21 +6,17 @@ imported inside the command that needs it, so that looking things up starts fast
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 
 
 def main() -> None:
     """Be `reelcat`."""
-    _have_streams()
+    from flows.cli.streams import prepare_streams
+
+    prepare_streams()
     from flows.cli.app import execute
+    from flows.cli.leaving import leave_in_time
 
-    sys.exit(execute(sys.argv[1:]))
-
-
-def _have_streams() -> None:
-    """Write into nothing where the caller closed stdout or stderr: Python has none then."""
-    nothing = Path(os.devnull)
-    sys.stdout = sys.stdout or nothing.open("w")
-    sys.stderr = sys.stderr or nothing.open("w")
+    code = execute(sys.argv[1:])
+    leave_in_time(code)
+    sys.exit(code)

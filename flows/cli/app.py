@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import importlib
 import importlib.metadata
-import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -17,6 +16,7 @@ from cyclopts import App, CycloptsError
 
 from catalog.errors import ReelcatError
 from flows.cli.lessons import lesson_of, unfolded
+from flows.cli.streams import drop_output
 from flows.cli.terminal import INTERRUPTED, complain, help_output
 
 USAGE = 2
@@ -123,20 +123,15 @@ def execute(arguments: Sequence[str]) -> int:
         complain("Interrupted.")
         return INTERRUPTED
     except BrokenPipeError:
-        _drop_output()  # whoever read has read enough
+        drop_output(sys.stdout)  # whoever read has read enough
         return 0
     except OSError as error:
         if error.errno not in _NO_ROOM:
             raise
-        _drop_output()
+        drop_output(sys.stdout)
         complain("The output cannot be written: the disk behind it is full; free some room.")
         return USAGE
     return result if isinstance(result, int) else 0
-
-
-def _drop_output() -> None:
-    """Let what is left in the buffer not fail again at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _misused(error: CycloptsError) -> int:

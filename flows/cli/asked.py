@@ -89,6 +89,14 @@ class Asked:
     retry_failed: Annotated[
         bool, Flag, Parameter(help="Try again what failed earlier for good.")
     ] = False
+    follow_links: Annotated[
+        bool,
+        Flag,
+        Parameter(
+            help="Follow links that lead out of a source, too. Only for folders that nobody else "
+            "writes to: who can put a link there chooses what is read and sent."
+        ),
+    ] = False
 
 
 def options_of(source: Sequence[str], asked: Asked) -> RunOptions:
@@ -115,4 +123,5 @@ def options_of(source: Sequence[str], asked: Asked) -> RunOptions:
         concurrency=asked.concurrency,
         tier=asked.tier,
         retry_failed=asked.retry_failed,
+        follow_links=asked.follow_links,
     )

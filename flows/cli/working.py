@@ -6,14 +6,12 @@ Without a terminal nothing is shown until it is done, and nobody is asked.
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
-
-import psutil
+from contextlib import contextmanager
 
 from flows.cli.asking import AskingDoor, can_ask
+from flows.cli.leaving import end_now
 from flows.cli.progress import Progress
 from flows.cli.terminal import INTERRUPTED, complain
 from flows.door import Door, PlainDoor
@@ -87,7 +85,4 @@ def _leave(progress: Progress) -> None:
     """End this process now: what is in the catalog is whole at any time."""
     progress.pause()
     complain("Interrupted.")
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            child.kill()
-    os._exit(INTERRUPTED)
+    end_now(INTERRUPTED)

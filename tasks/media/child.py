@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -26,10 +26,13 @@ _look: Callable[[Look], Inspection]
 _threads: ThreadPoolExecutor | None
 
 
-def begin(stores: Stores, options: InspectOptions, threads: int) -> None:
+def begin(
+    stores: Stores, options: InspectOptions, threads: int, proxies: Mapping[str, str]
+) -> None:
     """Prepare this process; called once, before anything else."""
     global _look, _threads  # noqa: PLW0603 - a process pool's children have nowhere else to keep it
     limit_resources()
+    os.environ.update(proxies)
     os.nice(5)  # whoever waits for the children answers everybody else meanwhile
     _keep_memory()
     engines = engines_for(options)

@@ -39,6 +39,8 @@ _PASSED = frozenset(
     )
 )
 _PASSED_PREFIX = "LC_"
+#: How to get out, for what lies elsewhere; not those that hold a password.
+_PROXIES = frozenset(("http_proxy", "https_proxy", "all_proxy", "no_proxy"))
 
 
 def clean_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -50,7 +52,18 @@ def clean_environment(environment: Mapping[str, str] | None = None) -> dict[str,
     return {
         name: value
         for name, value in (os.environ if environment is None else environment).items()
-        if name in _PASSED or name.startswith(_PASSED_PREFIX)
+        if name in _PASSED
+        or name.startswith(_PASSED_PREFIX)
+        or (name.lower() in _PROXIES and "@" not in value)
+    }
+
+
+def proxies_with_passwords() -> dict[str, str]:
+    """Return what `clean_environment` leaves out of the proxies, for children that read far away."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.lower() in _PROXIES and "@" in value
     }
 
 

@@ -98,6 +98,20 @@ class EngineFailed(Exception):
     """
 
 
+#: Errors of the system that a file's own bytes can cause: -1, invalid argument, file too large, out
+#: of domain or range, not implemented, overflow, illegal sequence, not supported.
+_OF_THE_BYTES = frozenset({1, 22, 27, 33, 34, 38, 75, 84, 95})
+_MOST_ERRNO = 200
+
+
+def is_systems_fault(errno: int) -> bool:
+    """Whether an error number says that the file could not be read, whatever is in it.
+
+    Numbers of FFmpeg's own lie far beyond those of the system.
+    """
+    return 0 < errno < _MOST_ERRNO and errno not in _OF_THE_BYTES
+
+
 class Engine(Protocol):
     """Something that can read video files."""
 

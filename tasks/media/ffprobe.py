@@ -27,14 +27,15 @@ from tasks.media.engines import (
     NotMedia,
     Report,
     Stream,
+    is_systems_fault,
 )
 from tasks.untrusted_values import decimal_in
 
 if TYPE_CHECKING:
     from tasks.media.ffprobe_answer import FfprobeStream
 
-#: Errors of FFmpeg that say nothing about the file: no such file, I/O, memory, access, bug.
-ENGINE_FAULT_CODES = frozenset((-2, -5, -12, -13, -558323010))
+#: What FFmpeg says of a bug of its own.
+_BUG = -558323010
 #: More is no turn of a picture; NaN is not less than it either.
 _MOST_DEGREES = 3600
 
@@ -58,7 +59,7 @@ class Ffprobe:
         output = self._ask(media, of="json", show_format=None, show_streams=None, show_error=None)
         answer = read_answer(output)
         if answer.error is not None:
-            if answer.error.code in ENGINE_FAULT_CODES:
+            if answer.error.code == _BUG or is_systems_fault(-answer.error.code):
                 raise EngineFailed("ffprobe could not read the file.")
             raise NotMedia
         return Report(

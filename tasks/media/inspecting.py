@@ -100,6 +100,9 @@ def _inspect_open(
         path = reader.local_path(listing.uri)
         media = Media(file=file, size=file.size, path=path, near=path is not None)
         found = probe(media, engines, whereabouts=whereabouts)
+    except (errors.FileForbidden, errors.FileUnreadable) as error:
+        identity = None  # its store is at fault: nothing is to be remembered of the content
+        found = _probe_of(error)
     except errors.StoreError as error:
         found = _probe_of(error)
     except FileShrank as error:

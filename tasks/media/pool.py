@@ -11,7 +11,7 @@ import math
 import os
 import signal
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from types import TracebackType
@@ -55,6 +55,7 @@ class InspectPool:
         options: InspectOptions | None = None,
         workers: int | None = None,
         threads_per_worker: int = 1,
+        proxies: Mapping[str, str] | None = None,
         timeout_seconds: float = 60,
     ) -> None:
         """Prepare a pool.
@@ -65,12 +66,13 @@ class InspectPool:
             workers: children; the processors of this machine if None.
             threads_per_worker: files that one child looks at together; more than one where the
                 answers come from far away.
+            proxies: variables that children need to get out, and that hold passwords.
             timeout_seconds: after which a child that works on one file, or on a batch, is killed.
         """
         self._workers = workers or os.cpu_count() or 1
         self._timeout_seconds = timeout_seconds
         self._stores = stores
-        self._initial = (stores, options or InspectOptions(), threads_per_worker)
+        self._initial = (stores, options or InspectOptions(), threads_per_worker, proxies or {})
         self._pool: ProcessPool | None = None
         self._waiting: deque[_Waiting] = deque()
         self._running: set[asyncio.Task[None]] = set()

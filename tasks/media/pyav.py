@@ -58,6 +58,7 @@ ENGINE_FAULTS = (
     av.error.ExitError,
     av.error.ExternalError,
     av.error.UnknownError,
+    BlockingIOError,  # no thread was to be had
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from stat import S_ISLNK, S_ISREG
 
@@ -18,6 +19,8 @@ _READ_ONLY = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 #: can tell the two apart.
 _STEP = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 _LISTED = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+#: Folders above the one that is listed.
+_MOST_OPEN = 32
 
 
 class LinkLeadsOut(OSError):
@@ -57,21 +60,49 @@ def open_below(root: Path, path: Path) -> int:
         raise LinkLeadsOut(*error.args) from error
 
 
-def open_folder_below(root: Path, below: str) -> int:
-    """Open a folder to be listed, through no link at all below `root`.
+class Folders:
+    """Opens the folders below a root to be listed, through no link at all below the root.
 
-    Raises:
-        LinkLeadsOut, OSError: as the system says.
+    Each is opened from the nearest one above it that is still open, so that one that lies deep
+    costs no more than another.
     """
-    try:
-        return _open_step(root, *below.split("/")) if below else os.open(root, _LISTED)
-    except _LinkMet as error:
-        raise LinkLeadsOut(*error.args) from error
 
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._longest = os.pathconf("/", "PC_PATH_MAX")
+        #: From the root on; each lies below the one before. Relative to the root.
+        self._open: list[tuple[str, int]] = []
 
-def leads_out(root: Path, path: Path) -> bool:
-    """Tell whether a path below `root` leads out of it by links."""
-    return not _resolved_path(path).is_relative_to(_resolved_path(root))
+    def open(self, below: str) -> int:
+        """Open a folder; its descriptor is good until the next one is opened.
+
+        Raises:
+            LinkLeadsOut, OSError: as the system says.
+        """
+        if len(os.fsencode(self._root / below)) >= self._longest:  # nobody could read what is there
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        while self._open and not _is_below(below, self._open[-1][0]):
+            os.close(self._open.pop()[1])
+        if not self._open:
+            self._open.append(("", os.open(self._root, _LISTED)))
+        above, at = self._open[-1]
+        if below != above:
+            inner = below[len(above) :].strip("/").split("/")
+            try:
+                self._open.append((below, _open_folder(at, inner)))
+            except _LinkMet as error:
+                raise LinkLeadsOut(*error.args) from error
+        if len(self._open) > _MOST_OPEN:
+            os.close(self._open.pop(1)[1])
+        return self._open[-1][1]
+
+    def close(self) -> None:
+        """Let go of all of them."""
+        while self._open:
+            os.close(self._open.pop()[1])
+
+    def __del__(self) -> None:
+        self.close()
 
 
 def path_to(descriptor: int) -> str | None:
@@ -99,27 +130,34 @@ def _open_file(root: Path, path: Path) -> int:
         os.close(at)
 
 
-def _open_step(root: Path, *folders: str) -> int:
-    *before, last = folders
-    at = _walk_down(root, before)
+def _is_below(folder: str, above: str) -> bool:
+    return not above or folder == above or folder.startswith(f"{above}/")
+
+
+def _walk_down(root: Path, folders: Sequence[str]) -> int:
+    """Go from the root from folder to folder; gives the last one's descriptor."""
+    at = os.open(root, _STEP)
+    if not folders:
+        return at
     try:
-        return _open_in(at, last, _LISTED)
+        return _open_folder(at, folders, _STEP)
     finally:
         os.close(at)
 
 
-def _walk_down(root: Path, folders: list[str]) -> int:
-    """Go from the root from folder to folder; gives the last one's descriptor."""
-    at = os.open(root, _STEP)
-    for folder in folders:
+def _open_folder(at: int, folders: Sequence[str], last: int = _LISTED) -> int:
+    """Go on from an open folder, which stays open; `last` is how the last one is opened."""
+    here = at
+    for number, folder in enumerate(folders, start=1):
         try:
             if folder == os.pardir:
                 raise _error(LinkLeadsOut)
-            inner = _open_in(at, folder, _STEP)
+            inner = _open_in(here, folder, last if number == len(folders) else _STEP)
         finally:
-            os.close(at)
-        at = inner
-    return at
+            if here != at:
+                os.close(here)
+        here = inner
+    return here
 
 
 def _open_in(at: int, name: str, flags: int) -> int:

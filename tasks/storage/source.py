@@ -26,7 +26,8 @@ INVENTORY = "manifest.json"
 class Source:
     """One place to look for videos."""
 
-    #: The same place has the same URI however it was written; no trailing slash.
+    #: The same place has the same URI however it was written; no trailing slash, but where a prefix
+    #: in a bucket would be another one without it.
     uri: str
     kind: SourceKind
     #: For people; not to be opened again.
@@ -106,10 +107,22 @@ def _bucket(text: str) -> Source:
     bucket, prefix = split_s3(text)
     if not bucket:
         raise UsageError("s3:// names no bucket; write s3://bucket or s3://bucket/prefix.")
-    uri = f"s3://{bucket}/{prefix.removesuffix('/')}".removesuffix("/")
+    uri = f"s3://{bucket}/{_unslashed(prefix)}" if prefix else f"s3://{bucket}"
     inventory = prefix == INVENTORY or prefix.endswith(f"/{INVENTORY}")
     kind = SourceKind.MANIFEST if inventory else SourceKind.BUCKET
     return Source(uri=uri, kind=kind, label=uri)
+
+
+def _unslashed(prefix: str) -> str:
+    """Leave out the slash behind a prefix, unless that would be another prefix.
+
+    A key may begin with a slash and hold several in a row; `/` and `a//` are prefixes like any.
+
+    >>> [_unslashed(prefix) for prefix in ("a/b/", "a/b", "/", "/a//b/", "a//")]
+    ['a/b', 'a/b', '/', '/a//b', 'a//']
+    """
+    shorter = prefix.removesuffix("/")
+    return prefix if shorter == "" or shorter.endswith("/") else shorter
 
 
 def _mode(path: Path) -> int:

@@ -18,13 +18,15 @@ from urllib.parse import quote_from_bytes
 from catalog.values import Listing, ListingProblem
 from tasks.storage.candidates import is_skipped_folder, is_video_name
 from tasks.storage.errors import in_words
-from tasks.storage.opening import LinkLeadsOut, open_folder_below
+from tasks.storage.opening import Folders, LinkLeadsOut
 from tasks.storage.uris import displayed, path_of
 from tasks.untrusted_values import MOST_INTEGER
 
 #: A name that is the same in a URI.
 _is_plain = re.compile(r"[A-Za-z0-9_.~-]+").fullmatch
 
+#: Of a listing, what a folder does not say.
+_UNSAID = (None,) * 5
 #: `Listing(…)` with all its fields, at a third of the time.
 _new = tuple.__new__
 
@@ -57,6 +59,7 @@ class Walk:
         self._root = path_of(root_uri)
         self._base = root_uri.removesuffix("/")  # of file:/// too
         self._real_root = Path(os.path.realpath(self._root))
+        self._opening = Folders(self._root)
 
     def on(self) -> Iterator[Listing | ListingProblem]:
         """Yield all that is left; unreadable folders become problems."""
@@ -77,6 +80,8 @@ class Walk:
         # By URI, the last first: what is listed together then lies together in the catalog.
         inner.sort(key=lambda folder: self._uri(folder) + "/", reverse=True)
         self.folders.extend(inner)
+        if not self.folders:
+            self._opening.close()
 
     def _list(self, below: str, inner: list[str]) -> Iterator[Listing | ListingProblem]:
         """Yield one folder's candidates; append what folders are in it, relative to the root."""
@@ -103,8 +108,7 @@ class Walk:
                         continue
                     if S_ISREG(found.st_mode):
                         time = min(found.st_mtime_ns, MOST_INTEGER)  # file systems know later
-                        fields = (uri, shown, found.st_size, time, None, None, None, None)
-                        yield _new(Listing, fields)
+                        yield _new(Listing, (uri, shown, found.st_size, time, *_UNSAID))
                     else:
                         yield from self._linked(entry, prefix, inner)
                 elif entry.is_symlink():
@@ -151,11 +155,10 @@ class Walk:
 
     @contextmanager
     def _opened(self, below: str) -> Iterator[int]:
-        if self.follow_links:
-            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-            descriptor = os.open(self._root / below, flags)
-        else:
-            descriptor = open_folder_below(self._root, below)
+        if not self.follow_links:
+            yield self._opening.open(below)
+            return
+        descriptor = os.open(self._root / below, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             yield descriptor
         finally:

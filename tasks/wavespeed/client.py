@@ -48,6 +48,7 @@ from tasks.wavespeed.outputs import as_json
 from tasks.wavespeed.paging import PAGE_SIZE, Pages, batches
 from tasks.wavespeed.prediction import AnswerElsewhere, read_poll
 from tasks.wavespeed.redaction import redact
+from tasks.wavespeed.rejections import kind_of_rejection
 from tasks.wavespeed.submission import read_submit
 from tasks.wavespeed.tickets import read_ticket
 from tasks.wavespeed.uploads import Opening, PutOutcome, neutral_name, put_file
@@ -146,7 +147,7 @@ class WaveSpeed:
             )
         if not self._addresses.fullmatch(video_url):
             return Refused(
-                kind=RefusalKind.ITEM, reason="The video has no http(s) address. Nothing was sent."
+                kind=RefusalKind.PLACE, reason="The video has no http(s) address. Nothing was sent."
             )
         body = {"video": video_url, "task": Task(task).value}
         if text and text.strip():
@@ -299,7 +300,8 @@ class WaveSpeed:
         except EndpointAbsent as error:
             raise UploadRefused(str(error), kind=RefusalKind.ACCOUNT) from error
         except RequestRejected as error:
-            raise UploadRefused(str(error), kind=RefusalKind.ITEM) from error
+            kind = kind_of_rejection(error.status_code, error.reason)
+            raise UploadRefused(str(error), kind=kind) from error
         except ProviderUnreadable as error:
             raise UploadRefused(str(error), kind=RefusalKind.NOT_SENT) from error
         link = self._connection

@@ -21,9 +21,9 @@ from catalog.values import RefusalKind
 class UploadRefused(ReelcatError):
     """No permission to upload a file.
 
-    `kind` says what it means for others: `ITEM` this file; `PACE` later; `NOT_SENT` no try brought
-    an answer, or only that there is no room now (quota, rate), so the next file fares no better;
-    `ACCOUNT` no file at all.
+    `kind` says what it means: `ITEM` this file, for good; `PLACE` this file, for now; `PACE` later;
+    `NOT_SENT` no try brought an answer, or only that there is no room now (quota, rate), so the
+    next file fares no better; `ACCOUNT` no file at all.
     """
 
     def __init__(

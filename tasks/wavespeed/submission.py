@@ -24,6 +24,7 @@ from tasks.wavespeed.envelope import (
     speaks_of_credit,
 )
 from tasks.wavespeed.errors import stopped
+from tasks.wavespeed.rejections import kind_of_rejection
 
 #: HTTP statuses with which the provider refuses before it has made a prediction, if it wrote the
 #: answer itself.
@@ -109,7 +110,7 @@ def _refusing_status(envelope: Envelope) -> int | None:
 def _refused(
     status_code: int, answer: Answer, envelope: Envelope | None, *, now: datetime
 ) -> Refused:
-    kind = _kind(status_code, envelope)
+    kind = _kind(status_code, answer, envelope, now=now)
     return Refused(
         kind=kind,
         reason=_reason(kind, status_code, answer, envelope),
@@ -122,7 +123,7 @@ def _unproven(
     status_code: int, answer: Answer, envelope: Envelope | None, *, now: datetime
 ) -> Uncertain:
     """A refusal that the provider may not have written: certain for nobody's money."""
-    kind = _kind(status_code, envelope)
+    kind = _kind(status_code, answer, envelope, now=now)
     reason = _reason(kind, status_code, answer, envelope).removesuffix(".")
     return Uncertain(
         reason=f"{reason}. This answer (HTTP {answer.status_code}) is not in the provider's own "
@@ -153,18 +154,25 @@ _REASONS = {
 }
 
 
-def _kind(status_code: int, envelope: Envelope | None) -> RefusalKind:
+def _kind(
+    status_code: int, answer: Answer, envelope: Envelope | None, *, now: datetime
+) -> RefusalKind:
     """What a refusal means for the other requests.
 
     404 stops the run: the path holds nothing but the model, so every other request would get the
     same answer, and failing each of them would write off a whole backlog for one misspelt setting.
-    503 is a gateway's word, so its message is not searched for money.
+    503 is a gateway's word, so its message is not searched for money. What is left is 400 and 413:
+    about this request for good only where the words say so.
     """
     if status_code == 503:
         return RefusalKind.PACE
     if status_code in {401, 403, 404} or says_out_of_credit(status_code, envelope):
         return RefusalKind.ACCOUNT
-    return RefusalKind.PACE if status_code == 429 else RefusalKind.ITEM
+    if status_code == 429:
+        return RefusalKind.PACE
+    if retry_after_seconds(answer.headers, now=now) is not None:
+        return RefusalKind.PACE
+    return kind_of_rejection(status_code, envelope.message if envelope else None)
 
 
 def _words(answer: Answer, envelope: Envelope | None, what: str) -> str:

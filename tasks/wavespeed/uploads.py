@@ -42,7 +42,11 @@ class Stored:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NotStored:
-    """Certainly not there. `ITEM`: this file is the reason; `PACE`: a new ticket may do."""
+    """Certainly not there.
+
+    `ITEM`: this file is the reason, for good; `PLACE`: it cannot be read or stored now; `PACE`: a
+    new ticket may do.
+    """
 
     kind: RefusalKind
     reason: str
@@ -95,7 +99,7 @@ async def put_file(
             if isinstance(outcome, Stored):
                 file.require_unchanged()
     except StoreError as error:
-        return NotStored(kind=RefusalKind.ITEM, reason=f"The file was not sent: {error.reason}.")
+        return NotStored(kind=RefusalKind.PLACE, reason=f"The file was not sent: {error.reason}.")
     return outcome
 
 
@@ -151,7 +155,10 @@ def _judge(answer: Answer, *, answer_lost_before: bool) -> PutOutcome | None:
         return Stored()
     if status in {408, 425, 429} or status >= 500:
         return None
-    kind = RefusalKind.ITEM if status in {400, 411, 413, 415} else RefusalKind.PACE
+    if status in {413, 415}:
+        kind = RefusalKind.ITEM
+    else:  # under 400 storage also says that a ticket has expired or that it was too slow
+        kind = RefusalKind.PLACE if status in {400, 411} else RefusalKind.PACE
     return NotStored(kind=kind, reason=f"Storage refuses the file (HTTP {status}).")
 
 

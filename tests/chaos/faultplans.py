@@ -39,6 +39,7 @@ _ACTIVE: dict[Stage, tuple[float, float]] = {
 GATEWAYS = frozenset(
     {
         Fault.SUBMIT_DROPPED_401,
+        Fault.SUBMIT_DROPPED_403,
         Fault.SUBMIT_DROPPED_429,
         Fault.SUBMIT_DROPPED_503,
         Fault.SUBMIT_LOST_400,
@@ -67,9 +68,22 @@ OF_A_KIND = GATEWAYS | {
 STRANGERS = frozenset({Fault.HISTORY_FOREIGN_ROWS, Fault.LIST_ROWS_SHIFT})
 
 
+#: What the bill says under these stops paid runs until a person has looked.
+NEEDS_A_PERSON = frozenset(
+    {
+        Fault.CHARGE_15_DOLLARS,
+        Fault.BILLING_WORDS,
+        Fault.BILLING_NAMELESS,
+        Fault.BILLING_SURCHARGE,
+        Fault.BILLING_EXCESS,
+        Fault.SUBMIT_LOST_OTHER_ID,
+    }
+)
+
+
 def draw_plan(rng: random.Random, seed: int, *, without: Iterable[Fault] = ()) -> FaultPlan:
     """Draw a plan: a few stages misbehave, each in a few ways."""
-    avoided = OF_A_KIND.union(without)
+    avoided = OF_A_KIND.union(without) | NEEDS_A_PERSON
     rates: dict[Fault, float] = {}
     for stage, (likely, most) in _ACTIVE.items():
         faults = [fault for fault in Fault if fault.stage is stage and fault not in avoided]

@@ -31,7 +31,7 @@ HUGE = [
 ]
 
 
-@pytest.mark.parametrize("number", HUGE)
+@pytest.mark.parametrize("number", HUGE, ids=range(len(HUGE)))
 def test_a_number_beyond_bounds_is_no_number(number):
     assert read_json(b'{"a": [%s]}' % number) == {"a": [None]}
 
@@ -119,7 +119,7 @@ def test_a_text_that_no_column_holds_is_none():
     assert [short(text, 255) for text in ("x" * 256, "a\0", "\ud800", None)] == [None] * 4
 
 
-@pytest.mark.parametrize("number", HUGE)
+@pytest.mark.parametrize("number", HUGE, ids=range(len(HUGE)))
 @pytest.mark.parametrize("quoted", [False, True])
 def test_every_answer_of_the_provider_is_read_whatever_its_numbers(number, quoted):
     value = b'"%s"' % number if quoted else number

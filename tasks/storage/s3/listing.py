@@ -22,12 +22,15 @@ from tasks.storage.uris import s3_uri, split_s3
 
 #: Directory buckets give their keys in no order, so that no range of them can be asked for.
 _UNSORTED = "--x-s3"
+#: An answer without any of them says nothing of the bucket.
+_SAID_BY_EVERY_LISTING = frozenset({"Name", "KeyCount", "MaxKeys", "IsTruncated", "Contents"})
 
 
 class BucketLister:
     """Every object under a prefix that may be a video.
 
-    `s3://bucket/p` means all under `p/` and the object `p` itself, never `pq/…`. The object that
+    `s3://bucket/p` means all under `p/` and the object `p` itself, never `pq/…`; `s3://bucket//`
+    means all under the prefix `/`, and nothing is taken out of a key. The object that
     the prefix itself names is listed whatever it is called, as a single file of a folder is.
     """
 
@@ -36,6 +39,9 @@ class BucketLister:
         self._clients = clients
         self._options = options
         self._bucket, self._prefix = split_s3(uri)
+        #: What the keys below the prefix begin with. One that ends in a slash is such already.
+        slash = "/" if self._prefix and not self._prefix.endswith("/") else ""
+        self._folder = f"{self._prefix}{slash}"
 
     def list(self) -> Iterator[Listing | ListingProblem]:
         """Yield objects page by page."""
@@ -60,9 +66,8 @@ class BucketLister:
         }
         if self._options.requester_pays:
             request["RequestPayer"] = "requester"
-        folder = ""
-        if self._prefix:
-            folder = f"{self._prefix}/"
+        folder = self._folder
+        if folder != self._prefix:
             # Keys come sorted, so an object that is the prefix itself is the first of its like.
             first = client.list_objects_v2(**request, Prefix=self._prefix, MaxKeys=1)
             itself = [found for found in first.get("Contents", ()) if found["Key"] == self._prefix]
@@ -72,6 +77,8 @@ class BucketLister:
         def ask(prefix: str, after: str, **more: str) -> Page:
             where = {"StartAfter": after} if after else {}
             page: Page = client.list_objects_v2(**request, Prefix=prefix, **(more or where))
+            if _SAID_BY_EVERY_LISTING.isdisjoint(page):
+                raise ValueError("an empty answer is no empty bucket")
             return page
 
         def keys(after: str, token: str | None) -> Page:
@@ -96,11 +103,11 @@ class BucketLister:
     def _listing(self, found: dict[str, Any]) -> Listing | None:
         """Read one row; None for folder markers and everything that is no candidate."""
         key: str = found["Key"]
-        if self._prefix and key == self._prefix:
+        if key == self._prefix:
             name = key.rpartition("/")[2]
             wanted = found["Size"] > 0 and name != ""
-        elif not self._prefix or key.startswith(f"{self._prefix}/"):
-            name = key[len(self._prefix) + 1 :] if self._prefix else key
+        elif key.startswith(self._folder):
+            name = key[len(self._folder) :]
             wanted = is_candidate(name)
         else:
             return None

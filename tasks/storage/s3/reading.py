@@ -173,10 +173,16 @@ class GrantedOpener:
         self._options = options
 
     def open(
-        self, uri: str, *, size: int, etag: str | None = None, version: str | None = None
+        self,
+        uri: str,
+        *,
+        size: int,
+        etag: str | None = None,
+        version: str | None = None,
+        root: str | None = None,
     ) -> CountedReader:
         """Open the object that the link leads to; no request is sent before the first read."""
-        del version  # the link has it
+        del version, root  # the link has the one, and buckets have no links
         request = {**_object(uri, None), LINK: self._grant.link}
         if etag is not None:
             request["IfMatch"] = f'"{etag}"'

@@ -49,6 +49,13 @@ def reply(body: Any, *, status: int = 200, headers: dict[str, str] | None = None
     return Response(content, status, headers, "application/json")
 
 
+def bare(status: int, body: Any = None) -> Response:
+    """Answer as a gateway does that knows nothing of envelopes: with its own JSON, or no body."""
+    if body is None:
+        return Response(status_code=status)
+    return reply(body, status=status)
+
+
 def gateway_page(status: int, title: str) -> Response:
     """Answer with the HTML that a gateway in front of an API puts out."""
     page = (

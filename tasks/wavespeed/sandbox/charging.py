@@ -34,6 +34,8 @@ def charge(
         micros = price_micros(model, duration_seconds, Rounding.PER_SECOND)
     elif fault is Fault.CHARGE_MORE:
         micros += BLOCK_MICROS
+    elif fault is Fault.CHARGE_15_DOLLARS:
+        micros = 15_000_000
     elif fault is Fault.CHARGE_NONE:
         micros = 0
     return Charge(list_micros=listed, micros=micros, is_booked=fault is not Fault.CHARGE_NONE)

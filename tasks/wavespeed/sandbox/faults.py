@@ -68,13 +68,23 @@ class Fault(enum.StrEnum):
     SUBMIT_DROPPED_500 = "submit-dropped-500", "Answered 500, and nothing is accepted."
     SUBMIT_DROPPED_502 = "submit-dropped-502", "Answered 502 with HTML, and nothing is accepted."
     SUBMIT_DROPPED_504 = "submit-dropped-504", "Answered 504 with HTML, and nothing is accepted."
+    SUBMIT_DROPPED_403 = (
+        "submit-dropped-403",
+        "A gateway answers 403 with HTML, and nothing is accepted.",
+    )
+    SUBMIT_DROPPED_429 = (
+        "submit-dropped-429",
+        "A gateway answers 429 with JSON of its own, and nothing is accepted.",
+    )
+    SUBMIT_DROPPED_503 = (
+        "submit-dropped-503",
+        "A gateway answers 503 with HTML, and nothing is accepted.",
+    )
     SUBMIT_DROPPED_CODE_5003 = (
         "submit-dropped-code-5003",
         "Answered 200 with envelope code 5003, and nothing is accepted.",
     )
     SUBMIT_DROPPED_401 = "submit-dropped-401", "A gateway answers 401, and nothing is accepted."
-    SUBMIT_DROPPED_429 = "submit-dropped-429", "A gateway answers 429, and nothing is accepted."
-    SUBMIT_DROPPED_503 = "submit-dropped-503", "A gateway answers 503, and nothing is accepted."
 
     # Submissions that were accepted and are billed, but whose answer is lost.
     SUBMIT_LOST_RESET = "submit-lost-reset", "Accepted, then the connection is reset."
@@ -82,6 +92,14 @@ class Fault(enum.StrEnum):
     SUBMIT_LOST_500 = "submit-lost-500", "Accepted, but answered 500."
     SUBMIT_LOST_502 = "submit-lost-502", "Accepted, but answered 502 with HTML."
     SUBMIT_LOST_504 = "submit-lost-504", "Accepted, but answered 504 with HTML."
+    SUBMIT_LOST_400 = "submit-lost-400", "Accepted, but a gateway answers 400 with HTML."
+    SUBMIT_LOST_401 = "submit-lost-401", "Accepted, but a gateway answers 401 with JSON of its own."
+    SUBMIT_LOST_402 = "submit-lost-402", "Accepted, but a gateway answers 402 without a body."
+    SUBMIT_LOST_403 = "submit-lost-403", "Accepted, but a gateway answers 403 with HTML."
+    SUBMIT_LOST_404 = "submit-lost-404", "Accepted, but a gateway answers 404 with HTML."
+    SUBMIT_LOST_413 = "submit-lost-413", "Accepted, but a gateway answers 413 with HTML."
+    SUBMIT_LOST_429 = "submit-lost-429", "Accepted, but a gateway answers 429 with JSON of its own."
+    SUBMIT_LOST_503 = "submit-lost-503", "Accepted, but a gateway answers 503 without a body."
     SUBMIT_LOST_CUT_BODY = (
         "submit-lost-cut-body",
         "Accepted, but the connection closes in the middle of the answer.",
@@ -91,14 +109,10 @@ class Fault(enum.StrEnum):
     SUBMIT_LOST_EMPTY = "submit-lost-empty", "Accepted, but answered 200 without a body."
     SUBMIT_LOST_DATA_NULL = "submit-lost-data-null", "Accepted, but answered 200 with `data: null`."
     SUBMIT_LOST_NO_ID = "submit-lost-no-id", "Accepted, but the answer holds no id."
-    SUBMIT_LOST_400 = "submit-lost-400", "Accepted, but a gateway answers 400 with HTML."
-    SUBMIT_LOST_401 = "submit-lost-401", "Accepted, but a gateway answers 401 without a body."
-    SUBMIT_LOST_402 = "submit-lost-402", "Accepted, but a gateway answers 402 without a body."
-    SUBMIT_LOST_403 = "submit-lost-403", 'Accepted, but a gateway answers 403 "Forbidden" as JSON.'
-    SUBMIT_LOST_404 = "submit-lost-404", "Accepted, but a gateway answers 404 with HTML."
-    SUBMIT_LOST_413 = "submit-lost-413", "Accepted, but a gateway answers 413 without a body."
-    SUBMIT_LOST_429 = "submit-lost-429", "Accepted, but a gateway answers 429 with HTML."
-    SUBMIT_LOST_503 = "submit-lost-503", "Accepted, but a gateway answers 503 with HTML."
+    SUBMIT_LOST_OTHER_ID = (
+        "submit-lost-other-id",
+        "Accepted, but answered with the id of the first prediction.",
+    )
     SUBMIT_LOST_503_JSON = (
         "submit-lost-503-json",
         "Accepted, but a gateway answers 503 with JSON of its own.",
@@ -162,6 +176,7 @@ class Fault(enum.StrEnum):
         "Each started second is deducted instead of each started five.",
     )
     CHARGE_MORE = "charge-more", "Five seconds more than quoted are deducted."
+    CHARGE_15_DOLLARS = "charge-15-dollars", "Fifteen dollars are deducted."
     CHARGE_NONE = "charge-none", "Nothing is deducted, and billing has no row."
     REFUND_LATE = "refund-late", "The refund comes after three hours."
     REFUND_NEVER = "refund-never", "The refund never comes."
@@ -171,6 +186,15 @@ class Fault(enum.StrEnum):
         "billing-short-page",
         "A page holds two rows at most, whatever was asked for; the next goes on after them.",
     )
+    BILLING_WORDS = "billing-words", "Prices are words."
+    BILLING_NAMELESS = "billing-nameless", "Rows name no prediction."
+    BILLING_SURCHARGE = "billing-surcharge", "Every deduction comes with a surcharge of 5 cents."
+    BILLING_EXCESS = "billing-excess", "Every deduction comes with a refund of a dollar."
+    BILLING_SMALL_PAGES = (
+        "billing-small-pages",
+        "Pages hold two rows however many are asked for, and say nothing of others.",
+    )
+    BILLING_SHORT = "billing-short", "The last row is missing, but not from the total."
     BILLING_429 = "billing-429", "Answered 429."
     BILLING_500 = "billing-500", "Answered 500."
     BALANCE_404 = "balance-404", "Answered 404, as if there were no such address."
@@ -191,6 +215,7 @@ class Fault(enum.StrEnum):
     POLL_SLOW_BODY = "poll-slow-body", "The answer comes in small pieces over two seconds."
     POLL_CUT_BODY = "poll-cut-body", "The connection closes in the middle of the answer."
     POLL_CUT_JSON = "poll-cut-json", "The answer is half a JSON text."
+    POLL_TOO_LONG = "poll-too-long", "Answered 200 with more than anybody reads."
     POLL_HTML = "poll-html", "Answered 200 with HTML."
     POLL_EMPTY = "poll-empty", "Answered 200 without a body."
     POLL_CODE_5003 = "poll-code-5003", "Answered 200 with envelope code 5003."
@@ -235,6 +260,11 @@ class Fault(enum.StrEnum):
         "list-duplicate-row",
         "The page starts with a row that was on a page before.",
     )
+    LIST_SMALL_PAGES = (
+        "list-small-pages",
+        "Pages hold two rows however many are asked for, and say nothing of others.",
+    )
+    LIST_SHORT = "list-short", "The last row is missing, but not from the total."
     LIST_DATA_NULL = "list-data-null", "Answered 200 with `data: null`."
     LIST_429 = "list-429", "Answered 429."
     LIST_500 = "list-500", "Answered 500."

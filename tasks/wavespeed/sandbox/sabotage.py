@@ -13,13 +13,15 @@ from typing import Any
 
 from starlette.responses import Response
 
-from tasks.wavespeed.sandbox.answers import Refusal, gateway_page, reply
+from tasks.wavespeed.sandbox.answers import Refusal, bare, gateway_page, reply
 from tasks.wavespeed.sandbox.faults import Fault
 from tasks.wavespeed.sandbox.options import SandboxOptions
 from tasks.wavespeed.sandbox.wreckage import CutBody, Reset, SlowBody, Stall
 
 _HTML = "<!doctype html><html><body>We will be right back.</body></html>"
 _DATA_NULL = {"code": 200, "message": "success", "data": None}
+_GATEWAY_LIMIT = {"message": "API rate limit exceeded"}
+_GATEWAY_KEY = {"error": {"status": 401, "message": "Unauthorized"}}
 _CODE_5003 = {"code": 5003, "message": "service unavailable", "data": None}
 
 _ERRORS = {
@@ -52,10 +54,10 @@ _ERRORS = {
 
 _PAGES = {
     Fault.SUBMIT_DROPPED_502: (502, "Bad Gateway"),
+    Fault.SUBMIT_DROPPED_403: (403, "Forbidden"),
+    Fault.SUBMIT_DROPPED_503: (503, "Service Temporarily Unavailable"),
     Fault.SUBMIT_DROPPED_504: (504, "Gateway Time-out"),
     Fault.SUBMIT_DROPPED_401: (401, "Authorization Required"),
-    Fault.SUBMIT_DROPPED_429: (429, "Too Many Requests"),
-    Fault.SUBMIT_DROPPED_503: (503, "Service Temporarily Unavailable"),
     Fault.POLL_502: (502, "Bad Gateway"),
     Fault.POLL_504: (504, "Gateway Time-out"),
 }
@@ -120,10 +122,12 @@ _SPECIAL: dict[Fault, Callable[[int], Response]] = {
         403, "api key lacks permission", error_code="PERMISSION_DENIED"
     ),
     Fault.SUBMIT_429_SECONDS: lambda seconds: _slow_down(str(seconds)),
+    Fault.SUBMIT_DROPPED_429: lambda _: bare(429, _GATEWAY_LIMIT),
     Fault.SUBMIT_DROPPED_CODE_5003: lambda _: reply(_CODE_5003),
     Fault.POLL_429_SECONDS: lambda seconds: _slow_down(str(seconds)),
     Fault.POLL_CODE_5003: lambda _: reply(_CODE_5003),
     Fault.POLL_HTML: lambda _: _page(),
+    Fault.POLL_TOO_LONG: lambda _: reply(_DATA_NULL | {"message": "long " * 1_000_000}),
     Fault.POLL_EMPTY: lambda _: _nothing(),
     Fault.POLL_DATA_NULL: lambda _: reply(_DATA_NULL),
     Fault.LIST_DATA_NULL: lambda _: reply(_DATA_NULL),
@@ -143,6 +147,14 @@ def _without_id() -> Response:
 
 _SPOILERS: dict[Fault, Callable[[Response], Response]] = {
     Fault.SUBMIT_LOST_RESET: lambda _: Reset(),
+    Fault.SUBMIT_LOST_400: lambda _: gateway_page(400, "Bad Request"),
+    Fault.SUBMIT_LOST_401: lambda _: bare(401, _GATEWAY_KEY),
+    Fault.SUBMIT_LOST_402: lambda _: bare(402),
+    Fault.SUBMIT_LOST_403: lambda _: gateway_page(403, "Forbidden"),
+    Fault.SUBMIT_LOST_404: lambda _: gateway_page(404, "Not Found"),
+    Fault.SUBMIT_LOST_413: lambda _: gateway_page(413, "Request Entity Too Large"),
+    Fault.SUBMIT_LOST_429: lambda _: bare(429, _GATEWAY_LIMIT),
+    Fault.SUBMIT_LOST_503: lambda _: bare(503),
     Fault.SUBMIT_LOST_500: lambda _: _error(500, "internal server error"),
     Fault.SUBMIT_LOST_502: lambda _: gateway_page(502, "Bad Gateway"),
     Fault.SUBMIT_LOST_504: lambda _: gateway_page(504, "Gateway Time-out"),
@@ -152,14 +164,6 @@ _SPOILERS: dict[Fault, Callable[[Response], Response]] = {
     Fault.SUBMIT_LOST_EMPTY: lambda _: _nothing(),
     Fault.SUBMIT_LOST_DATA_NULL: lambda _: reply(_DATA_NULL),
     Fault.SUBMIT_LOST_NO_ID: lambda _: _without_id(),
-    Fault.SUBMIT_LOST_400: lambda _: gateway_page(400, "Bad Request"),
-    Fault.SUBMIT_LOST_401: lambda _: Response(b"", 401),
-    Fault.SUBMIT_LOST_402: lambda _: Response(b"", 402),
-    Fault.SUBMIT_LOST_403: lambda _: reply({"message": "Forbidden"}, status=403),
-    Fault.SUBMIT_LOST_404: lambda _: gateway_page(404, "Not Found"),
-    Fault.SUBMIT_LOST_413: lambda _: Response(b"", 413),
-    Fault.SUBMIT_LOST_429: lambda _: gateway_page(429, "Too Many Requests"),
-    Fault.SUBMIT_LOST_503: lambda _: gateway_page(503, "Service Temporarily Unavailable"),
     Fault.SUBMIT_LOST_503_JSON: lambda _: reply(
         {"code": 503, "message": "no healthy upstream"}, status=503
     ),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from money_world import BUDGET, DAY_LONG, HOUR, PRICE, always, once
 
+from catalog import drift
 from catalog.errors import AccountStopped, ProviderUnreadable
 from catalog.snapshot import Snapshot
 from catalog.totals import compare
-from catalog.values import AnalysisStatus, RunStatus
+from catalog.values import AnalysisStatus, RunStatus, Task
 from tasks.wavespeed.sandbox.faults import Fault
 from tasks.wavespeed.sandbox.tariff import Rounding
 
@@ -57,6 +60,102 @@ async def test_a_higher_bill_is_booked_and_named_as_drift(world, fault):
     found = here.read(lambda s: compare(Snapshot.of(s), limit=5))
     assert found.drift == PRICE
     assert [one.charged - one.quoted for one in found.differences] == [PRICE]
+
+
+@pytest.mark.parametrize("fault", [Fault.CHARGE_15_DOLLARS])
+async def test_a_charge_of_dollars_is_counted_to_the_last_and_stops_paid_runs(world, fault):
+    here = await world(fault)
+    report = await here.run(check=False)  # what is billed is over the budget
+    assert (report.status, report.exit_code) == (RunStatus.ACCOUNT_STOPPED, 3)
+    assert "$14.995 higher" in report.stopped_by
+    books = await here.books()
+    assert books.totals.charged == 15_000_000 + 2 * PRICE == books.audit["billed_micros"]
+    assert here.read(lambda s: compare(Snapshot.of(s), limit=5)).drift == 15_000_000 - PRICE
+    with pytest.raises(AccountStopped, match="acknowledge-drift"):
+        await here.run(tasks=[Task.COUNTING], check=False)
+
+
+UNCLEAR = [
+    (Fault.BILLING_WORDS, "no amount in dollars"),
+    (Fault.BILLING_NAMELESS, "names no prediction"),
+    (Fault.BILLING_SURCHARGE, "neither a deduction nor a refund"),
+]
+
+
+@pytest.mark.parametrize(("fault", "words"), UNCLEAR)
+async def test_a_line_that_cannot_be_counted_stops_paid_runs_until_a_person_took_note(
+    world, fault, words
+):
+    here = await world(always(fault))
+    report = await here.run()
+    assert (report.status, report.exit_code) == (RunStatus.ACCOUNT_STOPPED, 3)
+    assert "3 lines of the bill cannot be counted" in report.stopped_by
+    assert words in report.stopped_by
+    with pytest.raises(AccountStopped, match="cannot be counted") as stopped:
+        await here.run(tasks=[Task.COUNTING])
+    assert stopped.value.exit_code == 3
+    assert (await here.books()).audit["accepted"] == 3
+    assert words in (await here.reelcat("status")).out
+    seen = json.loads((await here.reelcat("status", "--json")).out)["unclear_lines"]
+    assert [one["acknowledged"] for one in seen] == [False] * 3
+
+    asked = await here.reelcat("reconcile", "--acknowledge-drift")
+    assert "of 3 lines that cannot be counted" in asked.out
+    await here.strike()
+    assert (await here.run(tasks=[Task.COUNTING])).exit_code == 0
+    await here.check_all_done(accepted=6, charged=6 * PRICE)
+
+
+@pytest.mark.parametrize("fault", [Fault.BILLING_WORDS, Fault.BILLING_NAMELESS])
+async def test_a_line_that_can_be_counted_after_all_stops_nobody(world, fault):
+    here = await world(always(fault))
+    await here.run()
+    await here.strike()
+    await here.reconcile()
+    books = await here.check_all_done(accepted=3, charged=3 * PRICE)
+    assert books.settled
+    expected = 0 if fault is Fault.BILLING_WORDS else 3  # a line that is nobody's stays so
+    assert here.read(lambda s: drift.unseen(s, here.sandbox.base_url)).lines == expected
+
+
+@pytest.mark.parametrize("fault", [Fault.BILLING_NAMELESS])
+async def test_a_failure_is_not_free_where_a_line_is_nobodys(world, fault):
+    here = await world(Fault.TASK_FAILED_1401, always(fault), films=1)
+    await here.run()
+    here.clock.advance(2 * HOUR)
+    await here.reconcile()
+    assert (await here.check()).totals.held == PRICE
+
+
+@pytest.mark.parametrize("fault", [Fault.BILLING_EXCESS])
+async def test_a_refund_of_more_than_was_deducted_is_no_gift_and_stops_paid_runs(world, fault):
+    here = await world(always(fault), Fault.BILLING_500, films=1, settings={"wait_minutes": 1})
+    await here.run()
+    here.clock.advance(2 * HOUR)
+    report = await here.run(tasks=[Task.COUNTING])
+    assert report.exit_code in {1, 3}
+
+
+@pytest.mark.parametrize("fault", [Fault.BILLING_SMALL_PAGES])
+async def test_a_bill_in_smaller_pages_than_asked_for_is_read_to_its_end(world, fault):
+    here = await world(always(fault), films=7)
+    assert (await here.run()).exit_code == 0
+    books = await here.check_all_done(accepted=7, charged=7 * PRICE)
+    assert books.settled
+
+
+@pytest.mark.parametrize("fault", [Fault.BILLING_SHORT])
+async def test_a_bill_that_lacks_what_it_counts_confirms_nothing(world, fault):
+    here = await world(Fault.TASK_FAILED_1401, always(fault))
+    report = await here.run()
+    assert any("is not whole" in notice for notice in report.tally.notices)
+    here.clock.advance(2 * DAY_LONG)
+    await here.reconcile()
+    books = await here.books()
+    assert (books.totals.held, books.settled) == (PRICE, False)
+    await here.strike()
+    await here.reconcile()
+    assert (await here.check()).settled
 
 
 @pytest.mark.parametrize("fault", [Fault.REFUND_LATE])

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.anyio
         Fault.LIST_INPUT_SINGULAR,
         Fault.LIST_ROWS_SHIFT,
         Fault.LIST_DUPLICATE_ROW,
+        Fault.LIST_SMALL_PAGES,
     ],
 )
 async def test_an_untidy_history_still_tells_which_is_ours(world, fault):
@@ -31,13 +32,32 @@ async def test_an_untidy_history_still_tells_which_is_ours(world, fault):
 
 
 @pytest.mark.parametrize(
-    "fault", [Fault.LIST_DATA_NULL, Fault.LIST_429, Fault.LIST_500, Fault.LIST_RESET]
+    "fault",
+    [
+        Fault.LIST_DATA_NULL,
+        Fault.LIST_SHORT,
+        Fault.LIST_429,
+        Fault.LIST_500,
+        Fault.LIST_RESET,
+    ],
 )
 async def test_a_history_that_cannot_be_read_proves_nothing(world, fault):
     here = await world(Fault.SUBMIT_LOST_RESET, fault)
     assert (await here.run()).exit_code == 0
     await here.check_all_done(accepted=3, charged=3 * PRICE)
 
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault.LIST_DATA_NULL,
+        Fault.LIST_SHORT,
+        Fault.LIST_429,
+        Fault.LIST_500,
+        Fault.LIST_RESET,
+    ],
+)
+async def test_a_history_that_is_never_whole_releases_nothing(world, fault):
     here = await world(Fault.SUBMIT_DROPPED_RESET, always(fault))
     report = await here.run()
     assert (report.status, report.exit_code) == (RunStatus.COMPLETED_WITH_FAILURES, 1)
@@ -47,6 +67,13 @@ async def test_a_history_that_cannot_be_read_proves_nothing(world, fault):
     await here.strike()
     await here.run()
     await here.check_all_done(accepted=3, charged=3 * PRICE)
+
+
+@pytest.mark.parametrize("fault", [Fault.LIST_SMALL_PAGES])
+async def test_what_lies_behind_a_small_page_is_found_and_not_bought_again(world, fault):
+    here = await world(Fault.SUBMIT_LOST_RESET, always(fault), films=6)
+    assert (await here.run(concurrency=1)).exit_code == 0
+    await here.check_all_done(accepted=6, charged=6 * PRICE)
 
 
 @pytest.mark.parametrize("fault", [Fault.LIST_WITHOUT_INPUTS])

@@ -19,7 +19,10 @@ pytestmark = pytest.mark.anyio
 async def test_what_never_ends_keeps_its_money_until_it_is_forgotten_and_billed(world, fault):
     here = await world(fault, settings={"wait_minutes": 0.4 / 60})
     report = await here.run()
-    assert report.tally.analyses.left_running == 1
+    assert (report.tally.analyses.left_running, report.exit_code) == (1, 1)
+    (failure,) = report.tally.failures
+    assert failure.what.startswith("file:")
+    assert "did not end while this run waited" in failure.reason
     books = await here.books()
     assert books.statuses == {PredictionStatus.COMPLETED: 2, PredictionStatus.RUNNING: 1}
     assert (books.totals.held, books.totals.charged) == (PRICE, 2 * PRICE)
@@ -160,6 +163,7 @@ POLLS = [
     Fault.POLL_SLOW_BODY,
     Fault.POLL_CUT_BODY,
     Fault.POLL_CUT_JSON,
+    Fault.POLL_TOO_LONG,
     Fault.POLL_HTML,
     Fault.POLL_EMPTY,
     Fault.POLL_CODE_5003,
@@ -180,10 +184,14 @@ async def test_a_poll_that_tells_nothing_is_asked_again_and_nothing_else(world, 
     assert books.statuses == {PredictionStatus.COMPLETED: 3}
 
 
-async def test_polls_that_never_tell_anything_leave_the_prediction_to_the_next_run(world):
-    here = await world(always(Fault.POLL_502), settings={"wait_minutes": 0.2 / 60})
+@pytest.mark.parametrize("fault", [Fault.POLL_502, Fault.POLL_TOO_LONG, Fault.POLL_DATA_NULL])
+async def test_polls_that_never_tell_anything_leave_the_prediction_to_the_next_run(world, fault):
+    here = await world(always(fault), settings={"wait_minutes": 0.2 / 60})
     report = await here.run()
+    assert (report.status, report.exit_code) == (RunStatus.COMPLETED_WITH_FAILURES, 1)
     assert report.tally.analyses.left_running == 3
+    assert [one.kind for one in report.tally.failures] == ["running"] * 3
+    assert all("Its last poll gave:" in one.reason for one in report.tally.failures)
     books = await here.books()
     assert books.totals.held == 3 * PRICE
 

@@ -162,6 +162,25 @@ async def test_a_gateways_word_about_the_account_stops_the_run_and_proves_nothin
     await here.check_all_done(accepted=8, charged=8 * PRICE)
 
 
+@pytest.mark.parametrize("fault", [Fault.SUBMIT_LOST_OTHER_ID])
+async def test_one_id_for_two_submissions_stays_with_the_first(world, fault):
+    here = await world(once(fault, first=2), always(Fault.LIST_WITHOUT_INPUTS))
+    report = await here.run(concurrency=1)
+    assert (report.status, report.exit_code) == (RunStatus.COMPLETED_WITH_FAILURES, 1)
+    assert [one.kind for one in report.tally.failures] == ["uncertain"]
+    books = await here.books()
+    assert books.audit["accepted"] == 3
+    assert books.statuses == {PredictionStatus.COMPLETED: 2, PredictionStatus.UNCERTAIN: 1}
+    assert (books.totals.held, books.totals.charged) == (PRICE, 2 * PRICE)
+    assert books.predictions[0].provider_id == books.accepted[0]["id"]
+    assert "the id of another prediction" in books.predictions[1].error
+
+    assert (await here.run()).tally.analyses.submitted == 0
+    await here.strike()
+    assert (await here.run()).exit_code == 0  # the list shows whose it is
+    await here.check_all_done(accepted=3, charged=3 * PRICE)
+
+
 @pytest.mark.parametrize("fault", [Fault.SUBMIT_DROPPED_401])
 async def test_a_gateway_that_refuses_everything_holds_the_money_of_one(world, fault):
     here = await world(always(fault), films=8)

@@ -26,7 +26,7 @@ ZONE = f"Etc/GMT{utc_now().hour - 12:+d}"
 #: What is out ends only as the clock is put ahead.
 SLOW = {
     "latency_scale": 1.0,
-    "latency_mean_seconds": 10.0,
+    "latency_mean_seconds": 40.0,
     "latency_sigma": 0.0,
     "settings": {"timezone": ZONE, "wait_minutes": 60},
 }
@@ -39,7 +39,7 @@ async def accepted(world):
 async def flow(world):
     """Let time pass, so that what is out ends and more is started."""
     while True:
-        world.clock.advance(timedelta(seconds=5))
+        world.clock.advance(timedelta(seconds=20))
         await asyncio.sleep(0.05)
 
 
@@ -48,8 +48,11 @@ async def braked(world, *runs, change):
     running = [asyncio.create_task(run) for run in runs]
     async with asyncio.timeout(30):
         while await accepted(world) < 4:
-            world.clock.advance(timedelta(seconds=5))
+            world.clock.advance(timedelta(seconds=20))
             await asyncio.sleep(0.05)
+        seen = 0
+        while seen < (seen := await accepted(world)):  # noqa: ASYNC110 - until the account is full
+            await asyncio.sleep(1)
     await change()
     before = await accepted(world)
     flowing = asyncio.create_task(flow(world))

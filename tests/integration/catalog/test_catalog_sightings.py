@@ -178,6 +178,19 @@ def test_a_prefix_shares_nothing_with_its_namesakes(catalog):
     assert sorted(left) == [uris[1], uris[3]]
 
 
+@pytest.mark.parametrize("prefix", ["s3://films//", "s3://films/a//"])
+def test_a_prefix_that_ends_in_an_empty_name_holds_what_begins_with_it_alone(catalog, prefix):
+    scope = register(catalog, prefix, SourceKind.BUCKET)
+    whole = register(catalog, "s3://films", SourceKind.BUCKET)
+    inside = [f"{prefix}{name}" for name in ("-x.mp4", "b/c.mp4", "z.mp4")]
+    outside = ["s3://films/a.mp4", "s3://films/a/b.mp4", "s3://films/z.mp4"]
+    scan(catalog, whole, [listing(uri, etag="x") for uri in [*inside, *outside]], NOW)
+
+    assert scan(catalog, scope, [], LATER)[1] == len(inside)
+    left = [name for name, one in standing(catalog, "s3://films").items() if one[-1] is None]
+    assert sorted(left) == sorted(outside)
+
+
 def test_a_file_is_shown_as_seen_when_its_source_was_last_listed_with_it_there(catalog):
     scope = register(catalog)
     scan(catalog, scope, [listing(f"{FOLDER}/{name}.mp4") for name in ("here", "gone")], NOW)

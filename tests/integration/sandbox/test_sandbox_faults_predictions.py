@@ -165,6 +165,7 @@ SEEN = {
     Fault.CHARGE_DISCOUNTED: charged(5_000),
     Fault.CHARGE_PER_SECOND: charged(7_000),
     Fault.CHARGE_MORE: charged(15_000),
+    Fault.CHARGE_15_DOLLARS: charged(15_000_000),
     Fault.CHARGE_NONE: not_charged,
     Fault.REFUND_LATE: refunded_late,
     Fault.REFUND_NEVER: never_refunded,

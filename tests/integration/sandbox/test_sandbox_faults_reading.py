@@ -28,6 +28,53 @@ async def billed_in_micros(desk):
     assert [row["price"] for row in await desk.bill(id_)] == [0.01]
 
 
+def billed_as(*rows):
+    """The first answer shows these kinds and prices; the second one what is right."""
+
+    async def check(desk):
+        id_ = await desk.accepted()
+        shown = [(row["billing_type"], row["price"]) for row in await desk.bill(id_)]
+        assert shown == list(rows)
+        assert [row["price"] for row in await desk.bill(id_)] == [0.01]
+
+    return check
+
+
+async def billed_to_nobody(desk):
+    [row] = await desk.bill(await desk.accepted())
+    assert row["prediction"]["uuid"] is None
+
+
+async def page_of(desk, path, page):
+    answer = await desk.client.post(path, json={"page": page, "page_size": 100})
+    return answer.json()["data"]
+
+
+def small_pages(path):
+    async def check(desk):
+        for _ in range(3):
+            await desk.accepted()
+        data = await page_of(desk, path, 1)
+        assert (data.keys(), len(data["items"])) == ({"page", "items"}, 2)
+        assert len((await page_of(desk, path, 1))["items"]) == 3
+
+    return check
+
+
+def short(path):
+    async def check(desk):
+        for _ in range(3):
+            await desk.accepted()
+        data = await page_of(desk, path, 1)
+        assert (data["total"], len(data["items"])) == (3, 2)
+        assert len((await page_of(desk, path, 1))["items"]) == 3
+
+    return check
+
+
+BILL, LIST = "/api/v3/billings/search", "/api/v3/predictions"
+
+
 async def billing_without_rows(desk):
     id_ = await desk.accepted()
     assert await desk.bill(id_) == []
@@ -180,6 +227,12 @@ SEEN = {
     Fault.BILLING_MICROS: billed_in_micros,
     Fault.BILLING_EMPTY: billing_without_rows,
     Fault.BILLING_SHORT_PAGE: short_bill,
+    Fault.BILLING_WORDS: billed_as(("deduct", "five cents")),
+    Fault.BILLING_NAMELESS: billed_to_nobody,
+    Fault.BILLING_SURCHARGE: billed_as(("deduct", 0.01), ("surcharge", 0.05)),
+    Fault.BILLING_EXCESS: billed_as(("deduct", 0.01), ("refund", 1.0)),
+    Fault.BILLING_SMALL_PAGES: small_pages(BILL),
+    Fault.BILLING_SHORT: short(BILL),
     Fault.BILLING_429: billing(429),
     Fault.BILLING_500: billing(500),
     Fault.BALANCE_404: balance(404),
@@ -198,6 +251,7 @@ SEEN = {
     Fault.POLL_SLOW_BODY: slow_but_whole,
     Fault.POLL_CUT_BODY: poll_answers(error=httpx.RemoteProtocolError),
     Fault.POLL_CUT_JSON: poll_answers(says=unreadable),
+    Fault.POLL_TOO_LONG: poll_answers(says=lambda answer: len(answer.content) > 4 * 1024 * 1024),
     Fault.POLL_HTML: poll_answers(words="<html>", says=unreadable),
     Fault.POLL_EMPTY: poll_answers(says=unreadable),
     Fault.POLL_CODE_5003: poll_answers(says=lambda answer: answer.json()["code"] == 5003),
@@ -222,6 +276,8 @@ SEEN = {
     Fault.LIST_SHORT_PAGE: short_page,
     Fault.LIST_ROWS_SHIFT: rows_shift,
     Fault.LIST_DUPLICATE_ROW: duplicate_row,
+    Fault.LIST_SMALL_PAGES: small_pages(LIST),
+    Fault.LIST_SHORT: short(LIST),
     Fault.LIST_DATA_NULL: list_data_null,
     Fault.LIST_429: list_answers(429),
     Fault.LIST_500: list_answers(500),

@@ -24,6 +24,10 @@ def unreadable(answer):
     return False
 
 
+def no_envelope(answer):
+    return not {"code", "data"} & answer.json().keys()
+
+
 def refused(status, code=None, words=""):
     async def check(desk):
         answer = await desk.submit()
@@ -136,12 +140,23 @@ SEEN = {
     Fault.SUBMIT_DROPPED_500: dropped(500),
     Fault.SUBMIT_DROPPED_502: dropped(502, words="<html>"),
     Fault.SUBMIT_DROPPED_504: dropped(504, words="<html>"),
+    Fault.SUBMIT_DROPPED_403: dropped(403, words="<html>"),
+    Fault.SUBMIT_DROPPED_429: dropped(429, words='{"message"'),
+    Fault.SUBMIT_DROPPED_503: dropped(503, words="<html>"),
     Fault.SUBMIT_DROPPED_CODE_5003: dropped(200, words='"code":5003'),
     Fault.SUBMIT_LOST_RESET: lost(error=httpx.ReadError),
     Fault.SUBMIT_LOST_STALL: lost(error=httpx.ReadTimeout),
     Fault.SUBMIT_LOST_500: lost(500),
     Fault.SUBMIT_LOST_502: lost(502, says=unreadable),
     Fault.SUBMIT_LOST_504: lost(504, says=unreadable),
+    Fault.SUBMIT_LOST_400: lost(400, says=unreadable),
+    Fault.SUBMIT_LOST_401: lost(401, says=no_envelope),
+    Fault.SUBMIT_LOST_402: lost(402, says=unreadable),
+    Fault.SUBMIT_LOST_403: lost(403, says=unreadable),
+    Fault.SUBMIT_LOST_404: lost(404, says=unreadable),
+    Fault.SUBMIT_LOST_413: lost(413, says=unreadable),
+    Fault.SUBMIT_LOST_429: lost(429, says=no_envelope),
+    Fault.SUBMIT_LOST_503: lost(503, says=unreadable),
     Fault.SUBMIT_LOST_CUT_BODY: lost(error=httpx.RemoteProtocolError),
     Fault.SUBMIT_LOST_CUT_JSON: lost(says=unreadable),
     Fault.SUBMIT_LOST_HTML: lost(says=unreadable),
@@ -149,16 +164,7 @@ SEEN = {
     Fault.SUBMIT_LOST_DATA_NULL: lost(says=lambda answer: answer.json()["data"] is None),
     Fault.SUBMIT_LOST_NO_ID: lost(says=lambda answer: "id" not in answer.json()["data"]),
     Fault.SUBMIT_DROPPED_401: dropped(401, words="<html>"),
-    Fault.SUBMIT_DROPPED_429: dropped(429, words="<html>"),
-    Fault.SUBMIT_DROPPED_503: dropped(503, words="<html>"),
-    Fault.SUBMIT_LOST_400: lost(400, says=unreadable),
-    Fault.SUBMIT_LOST_401: lost(401, says=unreadable),
-    Fault.SUBMIT_LOST_402: lost(402, says=unreadable),
-    Fault.SUBMIT_LOST_403: lost(403, says=lambda answer: "code" not in answer.json()),
-    Fault.SUBMIT_LOST_404: lost(404, says=unreadable),
-    Fault.SUBMIT_LOST_413: lost(413, says=unreadable),
-    Fault.SUBMIT_LOST_429: lost(429, says=unreadable),
-    Fault.SUBMIT_LOST_503: lost(503, says=unreadable),
+    Fault.SUBMIT_LOST_OTHER_ID: lost(says=lambda answer: answer.json()["data"]["id"]),
     Fault.SUBMIT_LOST_503_JSON: lost(503, says=lambda answer: "data" not in answer.json()),
     Fault.SUBMIT_LOST_503_DATA: lost(503, says=lambda answer: "id" in answer.json()["data"]),
     Fault.SUBMIT_PROCESSING: answered_as("processing", has_outputs=False),

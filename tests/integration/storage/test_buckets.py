@@ -50,6 +50,28 @@ def test_a_prefix_means_what_lies_below_it_and_the_object_itself(bucket):
     assert names(f"{bucket.uri}/nothing", bucket.stores) == []
 
 
+def test_an_empty_name_in_a_prefix_is_a_name_as_any(bucket):
+    for key in ("a.mp4", "/b.mp4", "//c.mp4", "/a//b/d.mp4", "a/e.mp4", "a//f.mp4", "a///g.mp4"):
+        bucket.put(key)
+    assert names(f"{bucket.uri}/", bucket.stores) == [
+        *("//c.mp4", "/a//b/d.mp4", "/b.mp4", "a.mp4", "a///g.mp4", "a//f.mp4", "a/e.mp4")
+    ]
+    assert names(f"{bucket.uri}//", bucket.stores) == ["/c.mp4", "a//b/d.mp4", "b.mp4"]
+    assert names(f"{bucket.uri}///", bucket.stores) == ["c.mp4"]
+    assert names(f"{bucket.uri}//a//b/", bucket.stores) == ["d.mp4"]
+    assert names(f"{bucket.uri}//a/b/", bucket.stores) == []
+    assert names(f"{bucket.uri}/a//", bucket.stores) == ["/g.mp4", "f.mp4"]
+    assert names(f"{bucket.uri}/a/", bucket.stores) == ["//g.mp4", "/f.mp4", "e.mp4"]
+
+
+def test_a_long_listing_below_an_empty_name_is_whole(bucket, s3_options):
+    keys = [f"/{folder}/{number:02}.mp4" for folder in ("", "x") for number in range(9)]
+    for key in ("0.mp4", "a/1.mp4", *keys):
+        bucket.put(key)
+    stores = Stores(StoreOptions(s3=replace(s3_options, page_size=3)))
+    assert sorted(names(f"{bucket.uri}//", stores)) == sorted(key[1:] for key in keys)
+
+
 def test_nothing_is_listed_twice(bucket):
     bucket.put("p/a.mp4")
     bucket.put("p/b.mp4")

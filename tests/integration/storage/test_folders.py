@@ -10,7 +10,9 @@ import pytest
 
 from catalog.errors import SourceError
 from catalog.values import Listing, ListingProblem
+from tasks.storage import local
 from tasks.storage.errors import FileUnreadable, StoreError
+from tasks.storage.options import StoreOptions
 from tasks.storage.source import parse_source
 from tasks.storage.stores import Stores
 from tasks.storage.uris import file_uri, path_of
@@ -80,17 +82,65 @@ def test_names_that_are_no_text_lead_back_to_their_files(tmp_path):
             assert file.read() == path_of(each.uri).read_bytes()
 
 
-def test_links_to_files_are_followed_and_links_to_folders_are_not(tmp_path):
+@pytest.fixture
+def linked(tmp_path):
+    """An archive with links that stay in it and links that lead out."""
     elsewhere = touch(tmp_path / "elsewhere" / "real.mp4", b"1234567")
+    touch(elsewhere.parent / "deeper" / "too.mp4")
+    (elsewhere.parent / "deeper" / "round").symlink_to(elsewhere.parent)
     archive = tmp_path / "archive"
-    archive.mkdir()
+    touch(archive / ".annex" / "0a1b", b"12345")
+    (archive / "2009").mkdir()
+    (archive / "2009" / "inside.mp4").symlink_to("../.annex/0a1b")
+    (archive / "absolute.mp4").symlink_to(archive / ".annex" / "0a1b")
     (archive / "link.mp4").symlink_to(elsewhere)
+    (archive / "hop.mp4").symlink_to("link.mp4")
     (archive / "loop").symlink_to(archive)
     (archive / "others.mp4").symlink_to(elsewhere.parent)
+    (archive / "again").symlink_to(elsewhere.parent / "deeper")
     (archive / "up").symlink_to("..")
-    (found,) = listed(archive)
-    assert (found.name, found.size) == ("link.mp4", 7)
-    assert found.uri == file_uri(archive / "link.mp4")
+    (archive / "notes.txt").symlink_to("/etc/hostname")
+    (archive / "zeros.mp4").symlink_to("/dev/zero")
+    (archive / ".hidden").symlink_to("..")
+    return archive
+
+
+def test_a_link_is_followed_as_far_as_it_stays_in_the_source(linked):
+    found = listed(linked)
+    files = {each.name: each.size for each in found if isinstance(each, Listing)}
+    assert files == {"2009/inside.mp4": 5, "absolute.mp4": 5}
+    left_out = {path_of(each.uri).name for each in found if isinstance(each, ListingProblem)}
+    assert left_out == {"link.mp4", "hop.mp4", "others.mp4", "again", "up"}
+    assert all(each.leads_out for each in found if isinstance(each, ListingProblem))
+
+
+@pytest.mark.parametrize("met_alone", [0, 1_000])
+def test_links_that_lead_out_are_followed_once_each_when_that_was_asked_for(
+    linked, monkeypatch, met_alone
+):
+    monkeypatch.setattr(local, "_MET_ALONE", met_alone)
+    (linked / "up").unlink()
+    stores = Stores(StoreOptions(follow_links=True))
+    found = list(stores.lister(parse_source(str(linked))).list())
+    assert {type(each) for each in found} == {Listing}
+    names = [each.name for each in found]
+    assert len(names) == len(set(names))
+    assert {"link.mp4", "hop.mp4", "others.mp4/real.mp4", "again/too.mp4"} <= set(names)
+    assert len(names) < 12
+    for each in found:
+        reader = stores.reader(each.uri)
+        with reader.open(each.uri, size=each.size, root=file_uri(linked)) as file:
+            assert file.read() == path_of(each.uri).read_bytes()
+
+
+def test_a_source_may_be_a_link_itself(linked, tmp_path):
+    (tmp_path / "films").symlink_to("archive")
+    found = [each for each in listed(tmp_path / "films") if isinstance(each, Listing)]
+    assert {each.name for each in found} == {"2009/inside.mp4", "absolute.mp4"}
+    root = file_uri(tmp_path / "films")
+    for each in found:
+        with Stores().reader(each.uri).open(each.uri, size=5, root=root) as file:
+            assert file.read() == b"12345"
 
 
 def test_a_link_that_leads_nowhere_is_a_problem_and_the_rest_is_listed(tmp_path):

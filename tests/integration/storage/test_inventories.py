@@ -232,3 +232,82 @@ def test_parquet_without_its_library_says_what_to_install(bucket, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(SourceError, match="reading Parquet takes pyarrow; install it, or let"):
         listed(bucket, put(bucket, schema=PARQUET, fileFormat="Parquet"))
+
+
+def told(bucket, uri: str) -> str:
+    [problem] = listed(bucket, uri)
+    assert isinstance(problem, ListingProblem)
+    assert problem.uri == uri
+    return problem.reason
+
+
+def test_an_inventory_cannot_name_objects_of_another_bucket(bucket):
+    rows = [row("a.mp4"), row("b.mp4", Bucket="private"), row("c.mp4")]
+    first, problem = listed(bucket, put(bucket, gzipped(rows)))
+    assert first.uri == "s3://films/a.mp4"
+    assert "it names objects of another bucket, 'private'" in problem.reason
+
+
+def test_old_versions_of_another_bucket_are_told_as_well(bucket):
+    hidden = row("b.txt", Bucket="private", IsLatest="false")
+    assert "another bucket" in told(bucket, put(bucket, gzipped([hidden])))
+
+
+@pytest.mark.parametrize("source", ["private", "film", "s3:", "../films"])
+def test_an_inventory_is_of_a_bucket_that_its_address_names(bucket, source):
+    uri = put(bucket, gzipped([row("a.mp4", Bucket=source)]), sourceBucket=source)
+    with pytest.raises(SourceError, match="it names objects of another bucket"):
+        listed(bucket, uri)
+
+
+def test_an_inventory_may_be_of_the_bucket_that_it_lies_in(bucket):
+    rows = gzipped([row("a.mp4", Bucket=bucket.bucket)])
+    [found] = listed(bucket, put(bucket, rows, sourceBucket=bucket.bucket))
+    assert found.uri == f"s3://{bucket.bucket}/a.mp4"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *(
+            {"Size": "9" * 5000},
+            {"Size": str(2**63)},
+            {"Size": "-1"},
+            {"Size": "1e9"},
+            {"Size": ""},
+        ),
+        *({"LastModifiedDate": "999999999-01-01T00:00:00Z"}, {"LastModifiedDate": "never"}),
+        *({"LastModifiedDate": "9999-12-31T23:59:59Z"}, {"Key": "a%00.mp4"}),
+    ],
+    ids=" ".join,
+)
+def test_what_no_object_has_is_told(bucket, changes):
+    uri = put(bucket, gzipped([row(changes.pop("Key", "a.mp4"), **changes)]))
+    assert "a row holds what no object has" in told(bucket, uri)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        gzip.compress(b'"films","a.mp4' + b" " * (64 * 1024 * 1024)),
+        gzip.compress(b'"films","a.mp4\n","' * 300_000),
+        gzip.compress(b"films,a.mp4," * 300_000),
+    ],
+    ids=["spaces", "lines", "columns"],
+)
+def test_a_row_without_end_is_told(bucket, rows):
+    assert "it cannot be read as CSV" in told(bucket, put(bucket, rows))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"[" * 100_000, b'{"files": 1e999999999}', b'{"files": %s}' % (b"9" * 5000), b"null"),
+        b'{"fileFormat": "CSV", "fileFormat": "CSV", "fileSchema": "", "files": []}',
+    ],
+    ids=["deep", "huge", "long", "null", "twice"],
+)
+def test_a_manifest_of_absurd_json_is_none(bucket, content):
+    uri = bucket.put(f"{FOLDER}/manifest.json", content)
+    with pytest.raises(SourceError, match="it is not the manifest of an S3 Inventory"):
+        listed(bucket, uri)

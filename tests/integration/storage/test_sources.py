@@ -19,10 +19,22 @@ from tasks.storage.uris import path_of
         ("S3://films/2009", "s3://films/2009"),
         ("s3://films/2009/", "s3://films/2009"),
         ("s3://films/a b/ü %41?#", "s3://films/a b/ü %41?#"),
+        ("s3://films//a//b/", "s3://films//a//b"),
+        ("s3://films//a", "s3://films//a"),
+        ("s3://films/ /", "s3://films/ "),
+        ("s3://films/./", "s3://films/."),
+        ("s3://films/../", "s3://films/.."),
     ],
 )
 def test_a_bucket_and_prefix_is_the_same_source_with_and_without_a_slash(text, uri):
     assert parse_source(text) == Source(uri=uri, kind=SourceKind.BUCKET, label=uri)
+
+
+@pytest.mark.parametrize(
+    "text", ["s3://films//", "s3://films///", "s3://films/a//", "s3://films//a///"]
+)
+def test_a_prefix_that_ends_in_an_empty_name_keeps_its_slashes(text):
+    assert parse_source(text) == Source(uri=text, kind=SourceKind.BUCKET, label=text)
 
 
 def test_a_folder_and_a_file_are_told_apart(tmp_path):

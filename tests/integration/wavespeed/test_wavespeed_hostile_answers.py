@@ -38,7 +38,10 @@ BOMBS = [
     ("gzip", b"this is no gzip"),
     ("gzip", gzip.compress(b'{"code": 200, "data": {"id": "pred-1"}}')[:-12]),
 ]
-BOMB_REPLIES = [Reply(body=body, headers={"Content-Encoding": how}) for how, body in BOMBS]
+BOMB_REPLIES = [
+    pytest.param(Reply(body=body, headers={"Content-Encoding": how}), id=f"{number} {how}")
+    for number, (how, body) in enumerate(BOMBS)
+]
 
 
 @pytest.fixture
@@ -102,7 +105,9 @@ async def test_an_answer_in_one_gzip_is_read_and_no_other_is_asked_for(stage):
     assert stage.server.seen[0].headers["accept-encoding"] == "gzip"
 
 
-@pytest.mark.parametrize("number", ["1e999999999", "9" * 5000, "-1e99999999", "NaN", "Infinity"])
+@pytest.mark.parametrize(
+    "number", ["1e999999999", "9" * 5000, "-1e9999", "NaN", "Infinity"], ids="abcde"
+)
 async def test_absurd_numbers_end_no_run(stage, number):
     data = f'{{"id": "pred-1", "status": "failed", "code": {number}, "balance": {number}}}'
     body = f'{{"code": 200, "message": "m", "data": {data}}}'.encode()
@@ -196,9 +201,9 @@ async def test_a_name_that_leads_inside_is_found_out_when_it_is_connected_to(con
 
 
 async def test_storage_must_be_encrypted_where_the_api_is():
-    from tasks.untrusted_hosts import HostRule  # noqa: PLC0415
-    from tasks.wavespeed.envelope import Answer, read_envelope  # noqa: PLC0415
-    from tasks.wavespeed.tickets import read_ticket  # noqa: PLC0415
+    from tasks.untrusted_hosts import HostRule
+    from tasks.wavespeed.envelope import Answer, read_envelope
+    from tasks.wavespeed.tickets import read_ticket
 
     def read(url):
         answer = Answer(status_code=200, headers={}, body=ticket_reply(url).body)

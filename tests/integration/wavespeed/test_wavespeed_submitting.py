@@ -274,3 +274,31 @@ async def test_what_is_withheld_while_it_waits_for_other_requests_is_not_sent(se
     assert isinstance(await first, Uncertain)
     assert await second == stopped
     assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("proxied", [False, True], ids=["directly", "through a proxy"])
+async def test_what_is_withheld_once_it_is_connected_is_not_sent(
+    servers, connect, monkeypatch, proxied
+):
+    """Connecting takes time, in which a process may fall asleep."""
+    server = await servers()
+    server.will(enveloped({"id": ID}))
+    if proxied:  # the server stands for the proxy, too: it would see the whole address
+        monkeypatch.setenv("http_proxy", server.url)
+    base = "http://api.example" if proxied else server.url
+    provider = await connect(base)
+    asleep = Refused(kind=RefusalKind.NOT_SENT, reason="This process slept.")
+    asked = []
+
+    def check():
+        asked.append(len(server.seen))
+        if len(asked) > 1:
+            raise Withheld(asleep)
+
+    outcome = await provider.submit(
+        model=MODEL, video_url=VIDEO, task=Task.SUMMARY, text=None, check=check
+    )
+    assert (outcome, asked, server.seen) == (asleep, [0, 0], [])
+    # The connection that was made for nothing is in nobody's way.
+    assert await submission(provider) == Accepted(provider_id=ID)
+    assert len(server.seen) == 1

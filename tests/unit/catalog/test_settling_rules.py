@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from catalog.settling import (
     REFUND_SHOWS_WITHIN,
     Settlement,
     settlement,
+    unclear_lines,
 )
 from catalog.values import BillingRow, PredictionStatus
 
@@ -70,6 +72,62 @@ DEDUCTED, REFUNDED = line("deduct", 10_000), line("refund", 10_000)
 )
 def test_a_prediction_is_settled_once_its_bill_is_final(status, rows, waited, expected):
     found = settled(status, rows, waited)
+    assert found == (
+        None if expected is None else Settlement(deducted=expected[0], refunded=expected[1])
+    )
+
+
+def unclear(*rows, waited=SOON):
+    found = unclear_lines(rows, ended_at=ENDED, now=ENDED + waited)
+    return [(one.line, one.reason.partition(") ")[2]) for one in found]
+
+
+def test_lines_that_can_be_counted_are_not_unclear():
+    assert unclear(DEDUCTED, REFUNDED, line("deduct", 0, 1), line("note", 0)) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "what"),
+    [
+        (line("deduct", None, 1), "has no amount in dollars that can be told."),
+        (line("refund", None, 1), "has no amount in dollars that can be told."),
+        (line("surcharge", 50_000, 1), "is neither a deduction nor a refund."),
+        (line("", 50_000, 1), "is neither a deduction nor a refund."),
+        (
+            replace(line("deduct", 50_000, 1), is_negative=True),
+            "has a minus sign that others of its kind have not.",
+        ),
+        (replace(DEDUCTED, provider_id=None, uuid="deduct1"), "names no prediction."),
+    ],
+)
+def test_a_line_that_cannot_be_counted_is_named(row, what):
+    assert unclear(DEDUCTED, row) == [(row.uuid, what)]
+
+
+def test_a_bill_that_writes_every_deduction_with_a_minus_is_clear():
+    rows = [replace(line("deduct", 10_000, n), is_negative=True) for n in range(2)]
+    assert unclear(*rows, line("refund", 5_000)) == []
+
+
+def test_refunds_of_more_than_was_deducted_are_unclear_once_the_deduction_would_have_shown():
+    assert unclear(REFUNDED) == []
+    ((named, what),) = unclear(REFUNDED, waited=AFTER_AN_HOUR)
+    assert (named, what) == ("refund0", "is part of refunds of more than was deducted.")
+    assert len(unclear(DEDUCTED, REFUNDED, line("refund", 1, 1), waited=AFTER_AN_HOUR)) == 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([DEDUCTED, line("deduct", None, 1)], (15_000, 0)),
+        ([DEDUCTED, line("refund", None, 1)], (10_000, 0)),
+        ([line("", None, 1)], (5_000, 0)),
+        ([DEDUCTED, line("deduct", None, 2)], None),  # this one nobody took note of
+    ],
+)
+def test_an_amount_that_cannot_be_told_counts_as_the_quote_once_a_person_took_note(rows, expected):
+    noted = {"deduct1", "refund1", "1"}
+    found = settlement(COMPLETED, rows, ended_at=ENDED, now=ENDED, quoted=5_000, noted=noted)
     assert found == (
         None if expected is None else Settlement(deducted=expected[0], refunded=expected[1])
     )

@@ -52,7 +52,7 @@ def test_rows_that_cannot_be_read_still_count_for_the_end_of_the_list():
     page = page_of({"items": [{"id": "/"}, None, "odd", {}, {"id": ID}]})
     assert page is not None
     assert [row.provider_id for row in page.predictions] == [ID]
-    assert page.rows == 5
+    assert (page.end.rows, page.unreadable) == (5, 4)
 
 
 @pytest.mark.parametrize("data", [None, {}, {"total": 0}, {"items": 3}, "rows"])

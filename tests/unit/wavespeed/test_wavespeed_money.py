@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from catalog.values import ProviderQuote
 from tasks.wavespeed.envelope import Answer, Envelope, read_envelope
-from tasks.wavespeed.money import amount_micros, read_balance, read_bill, read_price
+from tasks.wavespeed.money import (
+    amount_micros,
+    collect_lines,
+    read_balance,
+    read_bill,
+    read_price,
+)
+from tasks.wavespeed.paging import PageEnd
 
 ID = "e6832d4abffb4d79bfbca19783fca133"
 
@@ -55,7 +62,8 @@ def test_the_balance_is_dollars_or_unknown(data, micros):
         ('{"discounted_price": 0}', 0),
         ('{"price": 5000}', 5_000),
         ('{"price": 24300, "discounted_price": 21870}', 21_870),
-        ('{"price": 1.8}', None),
+        ('{"price": 1.8}', 1_800_000),
+        ('{"price": -0.12}', None),
         ('{"price": 0.12, "currency": "EUR"}', None),
         ('{"unit_price": 0.005, "currency": "USD"}', None),
         ("{}", None),
@@ -83,11 +91,16 @@ def test_the_price_is_what_the_account_pays_or_unknown(data, micros):
         (24300, 24_300),
         (-24300, 24_300),
         (1_000_000, 1_000_000),
-        (1, None),
-        (999, None),
-        (1_000_001, None),
+        (1, 1_000_000),
+        (15, 15_000_000),
+        (999, 999_000_000),
+        (1_000_001, 1_000_001),
+        (15_000_000, 15_000_000),
         (Decimal("24300.0"), None),
-        (Decimal("1.80"), None),
+        (Decimal("1.80"), 1_800_000),
+        (Decimal("15.00"), 15_000_000),
+        ("15.00", 15_000_000),
+        ("0.05 USD", None),
         (Decimal("1e999999999"), None),
         ("24300", None),
         (None, None),
@@ -128,25 +141,62 @@ def test_a_line_of_the_bill_is_read():
 
 
 def test_a_charge_whose_amount_is_unclear_is_still_a_charge():
-    line = {"uuid": "b", "billing_type": "deduct", "price": 24.3, "prediction": {"uuid": ID}}
+    line = {"uuid": "b", "billing_type": "deduct", "price": 24300.5, "prediction": {"uuid": ID}}
     page = read_bill(opened(json.dumps({"items": [line]})))
     assert page is not None
     assert [row.amount_micros for row in page.lines] == [None]
 
 
-def test_a_line_without_its_own_id_is_known_by_its_order_and_kind():
-    line = {"price": 0.01, "order": {"uuid": "o-1"}, "prediction": {"uuid": ID}}
+def test_two_lines_without_an_id_on_one_page_are_two_and_again_on_the_next_page_the_same_two():
+    line = {"price": 0.01, "billing_type": "deduct", "prediction": {"uuid": ID}}
+    pages = [read_bill(opened(json.dumps({"items": [line, line]}))) for _ in range(2)]
+    found = {}
+    for page in pages:
+        collect_lines(found, page.lines)
+    assert [row.amount_micros for row in found.values()] == [10_000, 10_000]
+
+
+def test_a_deduction_and_its_refund_may_share_an_id():
+    line = {"uuid": "o-1", "price": 0.01, "prediction": {"uuid": ID}}
     both = [{**line, "billing_type": kind} for kind in ("deduct", "refund")]
-    page = read_bill(opened(json.dumps({"items": both})))
-    assert page is not None
-    assert [row.uuid for row in page.lines] == ["o-1:deduct", "o-1:refund"]
+    found = {}
+    collect_lines(found, read_bill(opened(json.dumps({"items": both}))).lines)
+    assert [row.kind for row in found.values()] == ["deduct", "refund"]
 
 
-def test_lines_about_no_prediction_count_as_rows_only():
-    lines = [{"uuid": "t", "billing_type": "recharge", "price": 100}, "odd", None]
-    page = read_bill(opened(json.dumps({"items": lines, "has_more": True})))
+def test_a_line_that_says_two_amounts_has_none_that_can_be_told():
+    line = {"uuid": "b", "billing_type": "deduct", "prediction": {"uuid": ID}}
+    both = [{**line, "price": 0.01}, {**line, "price": 0.02}]
+    found = {}
+    collect_lines(found, read_bill(opened(json.dumps({"items": both}))).lines)
+    assert [row.amount_micros for row in found.values()] == [None]
+
+
+def test_what_names_no_prediction_or_no_kind_or_other_money_is_a_line_all_the_same():
+    lines = [
+        {"uuid": "t", "billing_type": "recharge", "price": 100},
+        "odd",
+        None,
+        {"uuid": "k", "price": 0.01, "prediction": {"uuid": ID}},
+        {
+            "uuid": "e",
+            "billing_type": "deduct",
+            "price": 0.01,
+            "currency": "EUR",
+            "prediction": {"uuid": ID},
+        },
+    ]
+    page = read_bill(opened(json.dumps({"items": lines, "has_more": True, "total": 9})))
     assert page is not None
-    assert (page.lines, page.rows, page.has_more) == ((), 3, True)
+    assert page.end == PageEnd(rows=5, has_more=True, total=9)
+    assert [(row.provider_id, row.kind, row.amount_micros) for row in page.lines] == [
+        (None, "recharge", 100_000_000),
+        (None, "", None),
+        (None, "", None),
+        (ID, "", 10_000),
+        (ID, "deduct", None),
+    ]
+    assert len({row.uuid for row in page.lines}) == 5
 
 
 @pytest.mark.parametrize("data", ["null", "{}", '{"total": 0}', '{"items": {}}', "7"])
@@ -158,4 +208,4 @@ def test_what_is_no_page_is_not_an_empty_page(data):
 def test_an_empty_page_is_a_page(data):
     page = read_bill(opened(data))
     assert page is not None
-    assert page.rows == 0
+    assert page.end.rows == 0

@@ -15,7 +15,12 @@ HTML = b"<html><body>Bad gateway</body></html>"
 
 
 def enveloped(code=200, message="success", **more) -> bytes:
-    return json.dumps({"code": code, "message": message, **more}).encode()
+    return json.dumps({"code": code, "message": message, "data": None, **more}).encode()
+
+
+def bare(**fields) -> bytes:
+    """JSON of a gateway."""
+    return json.dumps(fields).encode()
 
 
 def submitted(status, body=b"", *, cut=None, **headers):
@@ -54,25 +59,18 @@ def test_a_whole_answer_counts_even_if_the_connection_ended_badly_behind_it():
     [
         (400, enveloped(400, 'field "task" must be one of general, summary'), RefusalKind.ITEM),
         (400, enveloped(400, 'field "text": insufficient, mind the balance'), RefusalKind.ITEM),
-        (400, b"", RefusalKind.ITEM),
-        (400, HTML, RefusalKind.ITEM),
-        (413, HTML, RefusalKind.ITEM),
         (400, enveloped(1407, "insufficient credits"), RefusalKind.ACCOUNT),
         (400, enveloped(1407, ""), RefusalKind.ACCOUNT),
         (400, enveloped(402, "no"), RefusalKind.ACCOUNT),
         (400, enveloped(400, "Insufficient balance, please top up"), RefusalKind.ACCOUNT),
         (400, enveloped(400, "please top-up your account"), RefusalKind.ACCOUNT),
-        (402, b"", RefusalKind.ACCOUNT),
         (402, enveloped(402, "payment required"), RefusalKind.ACCOUNT),
         (401, enveloped(401, "invalid key"), RefusalKind.ACCOUNT),
-        (401, HTML, RefusalKind.ACCOUNT),
         (403, enveloped(403, "role", error_code="PERMISSION_DENIED"), RefusalKind.ACCOUNT),
         (403, enveloped(403, "insufficient credits"), RefusalKind.ACCOUNT),
         (404, enveloped(404, "model not found"), RefusalKind.ACCOUNT),
         (429, enveloped(429, "too many requests"), RefusalKind.PACE),
         (429, enveloped(429, "insufficient capacity"), RefusalKind.PACE),
-        (429, b"", RefusalKind.PACE),
-        (503, HTML, RefusalKind.PACE),
         (503, enveloped(503, "the load balance is poor"), RefusalKind.PACE),
     ],
 )
@@ -95,7 +93,7 @@ def test_a_refusing_status_is_a_refusal_of_its_kind(status, body, kind):
         (1407, "insufficient credits", RefusalKind.ACCOUNT),
     ],
 )
-@pytest.mark.parametrize("data", [{}, {"data": None}, {"data": {}}])
+@pytest.mark.parametrize("data", [{"data": None}, {"data": {}}, {"data": []}])
 def test_http_200_whose_envelope_refuses_without_data_is_a_refusal(code, message, kind, data):
     outcome = submitted(200, enveloped(code, message, **data))
     assert isinstance(outcome, Refused)
@@ -158,9 +156,68 @@ def test_half_a_body_under_200_is_uncertain_and_says_how_it_ended():
     assert "ReadTimeout" in outcome.reason
 
 
-def test_half_a_body_under_a_refusing_status_is_still_a_refusal():
+def test_half_a_body_under_a_refusing_status_proves_no_refusal():
     outcome = submitted(400, b'{"code":400,"mes', cut="ended early (ReadError)")
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, Uncertain)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        HTML,
+        b"null",
+        b'"Service Unavailable"',
+        b"[]",
+        b"\xff",
+        enveloped(429, "no")[:-3],
+        bare(message="Service Unavailable"),
+        bare(message="Forbidden", error_code="PERMISSION_DENIED"),
+        bare(code=503),
+        bare(code=503, message="no healthy upstream"),
+        bare(code=14, message="upstream connect error", details=[]),
+        bare(code="429", message="throttled", requestId="1"),
+        bare(error={"code": 503, "message": "unavailable"}),
+        bare(fault={"faultstring": "Spike arrest"}, data=None),
+        bare(code=429, data=None),
+        bare(code=429, message=None, data=None),
+        bare(message="too many requests", data=None),
+        enveloped(200, "success"),
+        enveloped(0, ""),
+        enveloped(5003, "unavailable"),
+        enveloped(500, "internal server error"),
+        enveloped(429, "no", data={"id": ID}),
+        enveloped(429, "no", data={"id": "x"}),
+        enveloped(429, "no", data={"status": "created"}),
+        enveloped(429, "no", data=[{"id": ID}]),
+    ],
+)
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, RefusalKind.ITEM),
+        (401, RefusalKind.ACCOUNT),
+        (402, RefusalKind.ACCOUNT),
+        (403, RefusalKind.ACCOUNT),
+        (404, RefusalKind.ACCOUNT),
+        (413, RefusalKind.ITEM),
+        (429, RefusalKind.PACE),
+        (503, RefusalKind.PACE),
+    ],
+)
+def test_a_refusal_that_is_not_the_providers_own_is_uncertain_and_says_its_kind(status, kind, body):
+    outcome = submitted(status, body, retry_after="7")
+    assert isinstance(outcome, Uncertain)
+    assert (outcome.kind, outcome.status_code) == (kind, status)
+    assert outcome.retry_after_seconds == (7.0 if kind is RefusalKind.PACE else None)
+    assert "not in the provider's own form" in outcome.reason
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 429, 1407])
+def test_http_200_with_another_ones_refusal_is_uncertain_and_says_its_kind(code):
+    outcome = submitted(200, bare(code=code, message="insufficient credits"))
+    assert isinstance(outcome, Uncertain)
+    assert outcome.kind is not None
 
 
 @pytest.mark.parametrize(
@@ -181,13 +238,13 @@ def test_half_a_body_under_a_refusing_status_is_still_a_refusal():
 )
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_read_as_seconds_or_date_and_capped(status, value, seconds):
-    outcome = submitted(status, retry_after=value)
+    outcome = submitted(status, enveloped(status, "later"), retry_after=value)
     assert isinstance(outcome, Refused)
     assert outcome.retry_after_seconds == seconds
 
 
 def test_a_refusal_that_waiting_does_not_help_has_no_retry_after():
-    outcome = submitted(400, retry_after="7")
+    outcome = submitted(400, enveloped(400, "no"), retry_after="7")
     assert isinstance(outcome, Refused)
     assert outcome.retry_after_seconds is None
 
@@ -227,5 +284,6 @@ def test_only_a_refusal_frees_money_and_only_an_id_accepts(status, body):
             assert provider_id.encode() in body
         case Refused():
             assert status in REFUSING_STATUSES or 200 <= status < 300
+            assert {"code", "message", "data"} <= json.loads(body).keys()
         case Uncertain():
             assert outcome.reason

@@ -21,6 +21,9 @@ from tasks.wavespeed.sandbox.tariff import MODELS, discounted, price_micros
 
 _MICROS = 1_000_000
 _SHORT_PAGE = 2
+#: Rows on the pages of a provider that gives fewer than it is asked for.
+_FEW = 2
+_BESIDE = frozenset({Fault.BILLING_SURCHARGE, Fault.BILLING_EXCESS})
 
 
 def _usd(micros: int) -> float:
@@ -76,9 +79,22 @@ async def billings(sandbox: Sandbox, request: Request, fault: Fault | None) -> R
     page_size = _SHORT_PAGE if fault is Fault.BILLING_SHORT_PAGE else body.page_size
     start = (body.page - 1) * page_size
     shown = rows[start : start + page_size]
+    if fault is Fault.BILLING_SMALL_PAGES:
+        items = [_item(row, fault) for row in shown[:_FEW]]
+        return ok({"page": body.page, "items": items})
+    if fault is Fault.BILLING_SHORT and start + page_size >= len(rows):
+        shown = shown[:-1]
     items = [_item(row, fault) for row in shown]
+    items += [_beside(row, fault) for row in shown if fault in _BESIDE and row.kind == "deduct"]
     more = start + page_size < len(rows)
-    return ok({"page": body.page, "items": items, "total": len(rows), "has_more": more})
+    total = max(len(rows), len(items))
+    return ok({"page": body.page, "items": items, "total": total, "has_more": more})
+
+
+def _beside(row: Row, fault: Fault | None) -> dict[str, Any]:
+    """Give the row that a fault puts beside a deduction."""
+    kind, price = ("surcharge", 0.05) if fault is Fault.BILLING_SURCHARGE else ("refund", 1.0)
+    return _item(row, fault) | {"uuid": f"{row.uuid}-2", "billing_type": kind, "price": price}
 
 
 async def usage(sandbox: Sandbox, request: Request, _fault: Fault | None) -> Response:
@@ -130,8 +146,10 @@ async def _quoted(sandbox: Sandbox, request: Request, fault: Fault | None) -> tu
 
 def _item(row: Row, fault: Fault | None) -> dict[str, Any]:
     in_micros = fault is Fault.BILLING_MICROS
-    paid = row.amount_micros if in_micros else _usd(row.amount_micros)
+    paid: str | float = row.amount_micros if in_micros else _usd(row.amount_micros)
     listed = row.origin_micros if in_micros else _usd(row.origin_micros)
+    if fault is Fault.BILLING_WORDS:
+        paid = "five cents"
     prediction = row.prediction
     state = "pre" if prediction.status in OPEN else "done"
     return {
@@ -149,7 +167,7 @@ def _item(row: Row, fault: Fault | None) -> dict[str, Any]:
             "status": "success",
         },
         "prediction": {
-            "uuid": prediction.id,
+            "uuid": None if fault is Fault.BILLING_NAMELESS else prediction.id,
             "model_uuid": prediction.model,
             "status": prediction.status,
         },

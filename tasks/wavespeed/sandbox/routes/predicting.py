@@ -23,6 +23,8 @@ from tasks.wavespeed.sandbox.tariff import MODELS
 _LAGS_NS = {Fault.LIST_LAG: 60 * SECOND, Fault.LIST_LONG_LAG: 90 * SECOND}
 _SHORT_PAGE = 2
 _UNSEEN_POLLS = 2
+#: Rows on the pages of a provider that gives fewer than it is asked for.
+_FEW = 2
 
 #: Polls under these bring no end to the client.
 _SPOILED_POLLS = frozenset(
@@ -48,6 +50,8 @@ async def submit(sandbox: Sandbox, request: Request, fault: Fault | None) -> Res
     prediction = await sandbox.submit(submission, fault)
     if fault in LOST_ANSWERS:
         sandbox.account.mark_lost(prediction)
+    if fault is Fault.SUBMIT_LOST_OTHER_ID:
+        return ok(_shown(sandbox, request, _first(sandbox)))
     if fault is Fault.SUBMIT_COMPLETED:
         await sandbox.work.finish(prediction)
         shown = _shown(sandbox, request, prediction)
@@ -107,9 +111,13 @@ async def list_predictions(sandbox: Sandbox, request: Request, fault: Fault | No
         rows = [page.before or rows[0], *rows]
     echo = _echo(sandbox, body, fault)
     items = [_shown(sandbox, request, row) | _inputs(row, echo) for row in rows]
+    if fault is Fault.LIST_SMALL_PAGES:
+        return ok({"page": body.page, "items": items[:_FEW]})
     data: dict[str, Any] = {"page": body.page, "items": items}
-    if sandbox.options.list_total:
+    if sandbox.options.list_total or fault is Fault.LIST_SHORT:
         data["total"] = page.total
+    if fault is Fault.LIST_SHORT and body.page * body.page_size >= page.total:
+        data["items"] = items[:-1]
     return ok(data)
 
 
@@ -117,6 +125,13 @@ async def delete(sandbox: Sandbox, request: Request, _fault: Fault | None) -> Re
     """POST /api/v3/predictions/delete: forget predictions."""
     body = await bodies.read(request, bodies.DeleteBody)
     return ok({"deleted_count": sandbox.account.remove(set(body.ids))})
+
+
+def _first(sandbox: Sandbox) -> Prediction:
+    everything = HistoryQuery(
+        page=1, page_size=100, model=None, status=None, after_ns=None, before_ns=None
+    )
+    return sandbox.account.page(everything, lag_ns=0, now_ns=sandbox.now()).rows[-1]
 
 
 def _check_video(sandbox: Sandbox, body: bodies.SubmitBody) -> None:
