@@ -38,6 +38,7 @@ _ACTIVE: dict[Stage, tuple[float, float]] = {
 #: Answers of a gateway that is not the provider.
 GATEWAYS = frozenset(
     {
+        Fault.SUBMIT_DROPPED_401,
         Fault.SUBMIT_DROPPED_403,
         Fault.SUBMIT_DROPPED_429,
         Fault.SUBMIT_DROPPED_503,
@@ -49,6 +50,8 @@ GATEWAYS = frozenset(
         Fault.SUBMIT_LOST_413,
         Fault.SUBMIT_LOST_429,
         Fault.SUBMIT_LOST_503,
+        Fault.SUBMIT_LOST_503_JSON,
+        Fault.SUBMIT_LOST_503_DATA,
     }
 )
 #: Only kinds of their own draw these (see `kinds`).
