@@ -33,6 +33,8 @@ class Orphan:
     submitted_at: datetime | None
     expires_at: datetime | None
     duration_seconds: Decimal | None
+    #: The machine of the run that looked after it last.
+    host: str
 
 
 def orphans(session: Session, *, run_id: str, alive: Sequence[str]) -> list[Orphan]:
@@ -64,9 +66,11 @@ def _orphan_columns() -> Select[Any]:
             Prediction.submitted_at,
             Prediction.expires_at,
             Video.duration_seconds,
+            Run.host,
         )
         .join(Analysis, Analysis.id == Prediction.analysis_id)
         .join(Video, Video.id == Analysis.video_id)
+        .join(Run, Run.id == Prediction.owner_run_id)
     )
 
 
@@ -80,6 +84,7 @@ def _orphan(row: Row[Any]) -> Orphan:
         submitted_at=row.submitted_at,
         expires_at=row.expires_at,
         duration_seconds=row.duration_seconds,
+        host=row.host,
     )
 
 

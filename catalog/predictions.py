@@ -246,11 +246,11 @@ def lose(
     *,
     reason: str,
     now: datetime,
-    sender_died: bool = False,
+    may_be_asleep: bool = False,
 ) -> bool:
     """The answer to the POST never came: the money stays held until reconcile knows more.
 
-    One that was released meanwhile is held again. Where the sender is taken for dead, it may only
+    One that was released meanwhile is held again. Where its sender is only taken for dead, it may
     be asleep, and send as long as the intent lasts. False if somebody has learned of it otherwise.
     """
     before = _lock(session, prediction_id)
@@ -267,7 +267,7 @@ def lose(
     prediction, analysis = moved
     prediction.error = reason
     # It was not sent later than that, nor later than an intent may be sent.
-    intended = (prediction.submitted_at or now) + (INTENT_LASTS if sender_died else timedelta(0))
+    intended = (prediction.submitted_at or now) + (INTENT_LASTS if may_be_asleep else timedelta(0))
     prediction.uncertain_at = max(now, intended)
     if not prediction.surplus:
         analysis.status = AnalysisStatus.UNCERTAIN

@@ -110,7 +110,12 @@ def _put_right(session: Session, orphan: Orphan, now: datetime) -> None:
         case PredictionStatus.SUBMITTING:
             reason = "The process that sent it died before it learned the answer."
             predictions.lose(
-                session, orphan.prediction_id, reason=reason, now=now, sender_died=True
+                session,
+                orphan.prediction_id,
+                reason=reason,
+                now=now,
+                # Here the list of processes shows that it is gone; elsewhere only silence does.
+                may_be_asleep=orphan.host != host(),
             )
         case PredictionStatus.RUNNING:
             predictions.expire(session, orphan.prediction_id, now=now)

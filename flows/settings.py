@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     wait_minutes: float = Field(default=60.0, gt=0, le=525_600)
     """How long a run waits for one prediction before it leaves it to the next run."""
 
-    settle_delay: float = Field(default=60.0, ge=0, le=604_800)
+    settle_delay: float = Field(default=120.0, ge=0, le=604_800)
     """Seconds that a lost submission may take to appear in the provider's list."""
 
     exclusive_account: bool = False

@@ -29,6 +29,9 @@ from tasks.tally import Tally, Trouble
 
 #: So much earlier and later the list is asked for, where the provider has not told its time.
 _SKEW = timedelta(minutes=5)
+#: The first pause between two looks is this part of the settle delay; each further one is twice as
+#: long. What was accepted is mostly listed at once.
+_FIRST_PAUSE = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,10 +51,11 @@ async def resolve(
 ) -> Resolution:
     """Find out which uncertain submissions were accepted.
 
-    Waits, at most the settle delay and not longer than `until` is set, for those that may still
-    appear in the list; without `until` it looks once.
+    Waits, at most the settle delay and not longer than until `until` is set, for those that may
+    still appear in the list, and looks again at growing intervals; without `until` it looks once.
     """
     result = Resolution(adopted=[], released=0, still={})
+    pause = services.provider.settle_delay.total_seconds() / _FIRST_PAUSE
     lost = await asyncio.to_thread(_lost, services)
     while lost:
         looked_at = services.provider.clock()
@@ -66,10 +70,11 @@ async def resolve(
         ]
         if until is None or not due:
             break
-        left = (max(due) - services.provider.clock()).total_seconds()
+        left = max(0.0, (max(due) - services.provider.clock()).total_seconds())
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, left) + 0.05):
+            async with asyncio.timeout(min(left, pause) + 0.05):
                 await until.wait()
+        pause *= 2
         if until.is_set():
             break
         lost = await asyncio.to_thread(_lost, services)

@@ -59,7 +59,7 @@ def clean_environment(environment: Mapping[str, str] | None = None) -> dict[str,
 
 
 def proxies_with_passwords() -> dict[str, str]:
-    """Return what `clean_environment` leaves out of the proxies, for children that read far away."""
+    """Return the proxies that `clean_environment` leaves out, for children that read far away."""
     return {
         name: value
         for name, value in os.environ.items()

@@ -86,8 +86,8 @@ class MeasuringPool:
                 return pool.schedule(function, args=arguments, timeout=self._limit).result()
             except TimeoutError as error:
                 raise NotDescribable(
-                    f"Looking at the video took longer than {self._limit:g} seconds and was stopped. "
-                    "Play it to see whether it is whole."
+                    f"Looking at the video took longer than {self._limit:g} seconds and was "
+                    "stopped. Play it to see whether it is whole."
                 ) from error
             except ProcessExpired as error:
                 raise NotDescribable(_last_words(error.exitcode)) from error

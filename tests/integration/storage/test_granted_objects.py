@@ -1,4 +1,4 @@
-"""Objects are probed in children that have no credentials: a link opens the one that is looked at."""
+"""Objects are probed in children without credentials: a link opens the one that is looked at."""
 
 from __future__ import annotations
 
