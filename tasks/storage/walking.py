@@ -24,8 +24,6 @@ from tasks.storage.uris import displayed, path_of
 #: A name that is the same in a URI.
 _is_plain = re.compile(r"[A-Za-z0-9_.~-]+").fullmatch
 
-#: Of a listing, what a folder does not say.
-_UNSAID = (None,) * 5
 #: `Listing(…)` with all its fields, at a third of the time.
 _new = tuple.__new__
 
@@ -107,7 +105,8 @@ class Walk:
                         continue
                     if S_ISREG(found.st_mode):
                         size, time = found.st_size, found.st_mtime_ns
-                        yield _new(Listing, (uri, shown, size, time, *_UNSAID))
+                        fields = (uri, shown, size, time, None, None, None, None, None)
+                        yield _new(Listing, fields)
                     else:
                         yield from self._linked(entry, prefix, inner)
                 elif entry.is_symlink():
