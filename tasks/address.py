@@ -153,7 +153,7 @@ class Addresses:
     def _look(self, place: Place, token: str) -> _Found:
         provider, listing = self.services.provider, place.listing
         if listing is None:
-            raise CannotAddress(_next_time("It lies nowhere any more."))
+            raise CannotAddress(_next_time("It no longer lies where it was seen; run again."))
         reader = self.services.stores.reader(listing.uri)
         path = reader.local_path(listing.uri)
         if path is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from stat import S_ISREG
 from typing import NamedTuple
@@ -173,7 +174,7 @@ class LocalReader:
             if root is None or self._follow_links:
                 descriptor = open_named(path)
             else:
-                descriptor = open_below(path_of(root), path)
+                descriptor = open_below(_path_of_root(root), path)
         except OSError as error:
             raise _store_error(uri, error) from error
         stamp = _stamp(descriptor)
@@ -205,6 +206,10 @@ class LocalReader:
     def local_path(self, uri: str) -> Path | None:
         """Return the path."""
         return path_of(uri)
+
+
+#: One root has many files.
+_path_of_root = lru_cache(maxsize=64)(path_of)
 
 
 def _require_readable(root: Path) -> None:

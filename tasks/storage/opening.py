@@ -115,11 +115,13 @@ def path_to(descriptor: int) -> str | None:
 
 
 def _open_file(root: Path, path: Path) -> int:
-    *folders, name = path.relative_to(root).parts
+    # As text: taking paths apart would take longer than opening them.
+    above, whole = os.fspath(root).rstrip("/") + "/", os.fspath(path)
+    *folders, name = whole.removeprefix(above).split("/")
+    if not whole.startswith(above) or name == os.pardir:
+        raise _error(LinkLeadsOut)
     at = _walk_down(root, folders)
     try:
-        if name == os.pardir:
-            raise _error(LinkLeadsOut)
         kind = os.stat(name, dir_fd=at, follow_symlinks=False).st_mode
         if S_ISLNK(kind):
             raise _error(_LinkMet)

@@ -25,8 +25,6 @@ from tasks.untrusted_values import MOST_INTEGER
 #: A name that is the same in a URI.
 _is_plain = re.compile(r"[A-Za-z0-9_.~-]+").fullmatch
 
-#: Of a listing, what a folder does not say.
-_UNSAID = (None,) * 5
 #: `Listing(…)` with all its fields, at a third of the time.
 _new = tuple.__new__
 
@@ -108,7 +106,8 @@ class Walk:
                         continue
                     if S_ISREG(found.st_mode):
                         time = min(found.st_mtime_ns, MOST_INTEGER)  # file systems know later
-                        yield _new(Listing, (uri, shown, found.st_size, time, *_UNSAID))
+                        fields = (uri, shown, found.st_size, time, None, None, None, None, None)
+                        yield _new(Listing, fields)
                     else:
                         yield from self._linked(entry, prefix, inner)
                 elif entry.is_symlink():
