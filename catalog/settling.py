@@ -55,16 +55,16 @@ def unclear_lines(
 ) -> list[UnclearLine]:
     """Name what cannot be counted among the lines of one prediction, or among those of none.
 
-    A refund that is more than was deducted is unclear only once the deduction would have shown.
+    Refunds of more than was deducted are unclear only once a deduction shows, or would have.
     """
     found = [
         UnclearLine(line=row.uuid, provider_id=row.provider_id, reason=reason)
         for row in rows
         if (reason := _unclear(row, rows)) is not None
     ]
-    deducted, refunded = _sum(rows, DEDUCT), _sum(rows, REFUND)
+    deducted, refunded = _sums(rows)
     late = ended_at is not None and now - ended_at > DEDUCTION_SHOWS_WITHIN
-    if late and deducted is not None and refunded is not None and refunded > deducted:
+    if refunded > deducted and (deducted or late):
         found += [
             UnclearLine(line=row.uuid, provider_id=row.provider_id, reason=_words(row, _EXCESS))
             for row in rows
@@ -105,20 +105,24 @@ def settlement(
     """Say what an ended prediction cost; None while the bill may still change.
 
     - Completed: as soon as a deduction shows.
-    - Never while a row's amount cannot be told, until a person took note of it. Such a row, among
-      those `noted` by their ids, counts as what was quoted, and as nothing if it is a refund.
+    - Never while a row's amount cannot be told, or refunds are more than was deducted, until a
+      person took note: `noted` are the ids of such rows. An amount that cannot be told counts as
+      what was quoted then, and as nothing if it is a refund.
+    - What is no refund counts as a deduction, whatever its kind.
     - Failed or expired: once a refund covers the deduction, or a deduction or its refund would
       have shown by now.
     """
     rows = [_as_noted(row, quoted) if row.uuid in noted else row for row in rows]
     if any(row.amount_micros is None for row in rows):
         return None
-    deducted, refunded = _sum(rows, DEDUCT) or 0, _sum(rows, REFUND) or 0
+    deducted, refunded = _sums(rows)
+    if refunded > deducted and any(row.kind == REFUND and row.uuid not in noted for row in rows):
+        return None
     # A refund of more than was taken is a bill not read to its end, not a gift to the budget.
     found = Settlement(deducted=deducted, refunded=min(refunded, deducted))
     final: bool
     if status is PredictionStatus.COMPLETED:
-        final = deducted > 0
+        final = any(row.kind == DEDUCT and row.amount_micros for row in rows)
     elif deducted == 0:
         final = now - ended_at > DEDUCTION_SHOWS_WITHIN
     else:
@@ -134,7 +138,7 @@ def _as_noted(row: BillingRow, quoted: int) -> BillingRow:
     return replace(row, kind=DEDUCT, amount_micros=quoted)
 
 
-def _sum(rows: Sequence[BillingRow], kind: str) -> int | None:
-    amounts = [row.amount_micros for row in rows if row.kind == kind]
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known) if len(known) == len(amounts) else None
+def _sums(rows: Sequence[BillingRow]) -> tuple[int, int]:
+    """Sum what is deducted and what is refunded, as far as it can be told."""
+    refunded = sum(row.amount_micros or 0 for row in rows if row.kind == REFUND)
+    return sum(row.amount_micros or 0 for row in rows) - refunded, refunded

@@ -78,7 +78,6 @@ async def test_a_charge_of_dollars_is_counted_to_the_last_and_stops_paid_runs(wo
 UNCLEAR = [
     (Fault.BILLING_WORDS, "no amount in dollars"),
     (Fault.BILLING_NAMELESS, "names no prediction"),
-    (Fault.BILLING_SURCHARGE, "neither a deduction nor a refund"),
 ]
 
 
@@ -129,11 +128,21 @@ async def test_a_failure_is_not_free_where_a_line_is_nobodys(world, fault):
 
 @pytest.mark.parametrize("fault", [Fault.BILLING_EXCESS])
 async def test_a_refund_of_more_than_was_deducted_is_no_gift_and_stops_paid_runs(world, fault):
-    here = await world(always(fault), Fault.BILLING_500, films=1, settings={"wait_minutes": 1})
-    await here.run()
-    here.clock.advance(2 * HOUR)
-    report = await here.run(tasks=[Task.COUNTING])
-    assert report.exit_code in {1, 3}
+    here = await world(always(fault))
+    report = await here.run()
+    assert (report.status, report.exit_code) == (RunStatus.ACCOUNT_STOPPED, 3)
+    assert "refunds of more than was deducted" in report.stopped_by
+    books = await here.check()
+    assert (books.totals.charged, books.settled) == (3 * PRICE, False)
+
+
+@pytest.mark.parametrize("fault", [Fault.BILLING_SURCHARGE])
+async def test_what_is_no_refund_counts_and_stops_paid_runs(world, fault):
+    here = await world(always(fault))
+    report = await here.run(check=False)  # the provider's books know of no surcharge
+    assert (report.status, report.exit_code) == (RunStatus.ACCOUNT_STOPPED, 3)
+    assert "neither a deduction nor a refund" in report.stopped_by
+    assert (await here.books()).totals.charged == 3 * (PRICE + 50_000)
 
 
 @pytest.mark.parametrize("fault", [Fault.BILLING_SMALL_PAGES])

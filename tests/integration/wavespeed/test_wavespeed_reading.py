@@ -102,14 +102,14 @@ async def test_inputs_that_cannot_be_quoted_have_no_quote(stage):
     assert await stage.provider.quote(model=MODEL, inputs={"video": "https://h/a.mp4"}) is None
 
 
-async def test_the_history_is_read_page_by_page_until_a_page_is_short(stage):
+async def test_the_history_is_read_page_by_page_until_a_page_is_empty(stage):
     numbers = range(250)
-    for start in (0, 100, 200):
+    for start in (0, 100, 200, 300):
         rows = [prediction(number) for number in numbers[start : start + 100]]
         stage.server.will(enveloped({"page": start // 100 + 1, "items": rows}))
     assert await listed(stage.provider) == [f"prediction-{number:05}" for number in numbers]
     bodies = [seen.json for seen in stage.server.seen]
-    assert [body["page"] for body in bodies] == [1, 2, 3]
+    assert [body["page"] for body in bodies] == [1, 2, 3, 4]
     assert bodies[0] == {
         "page": 1,
         "page_size": 100,
@@ -133,7 +133,11 @@ async def test_a_full_last_page_is_followed_by_one_more_question(stage):
 async def test_rows_that_moved_to_the_next_page_are_told_once(stage):
     first = [prediction(number) for number in range(100)]
     second = [prediction(number) for number in range(70, 150)]
-    stage.server.will(enveloped({"items": first + first[:5]}), enveloped({"items": second}))
+    stage.server.will(
+        enveloped({"items": first + first[:5]}),
+        enveloped({"items": second}),
+        enveloped({"items": []}),
+    )
     assert await listed(stage.provider) == [f"prediction-{number:05}" for number in range(150)]
 
 
@@ -143,6 +147,7 @@ async def test_trouble_in_the_middle_of_the_history_loses_no_row(stage):
         Reply(manner="reset"),
         enveloped(None),
         enveloped({"items": [prediction(100)]}),
+        enveloped({"items": []}),
     )
     assert len(await listed(stage.provider)) == 101
 
@@ -162,8 +167,13 @@ async def test_inputs_are_not_asked_for_when_not_wanted(stage):
 async def test_the_bill_is_asked_for_in_batches_and_told_once(stage):
     ids = [f"prediction-{number:05}" for number in range(60)]
     stage.server.will(
-        enveloped({"items": [line("a", 0), line("a", 0), line("b", 0, kind="refund")]}),
-        enveloped({"items": [line("c", 59, price=24.3)]}),
+        enveloped(
+            {
+                "items": [line("a", 0), line("a", 0), line("b", 0, kind="refund")],
+                "has_more": False,
+            }
+        ),
+        enveloped({"items": [line("c", 59, price="a lot")], "total": 1}),
     )
     rows = await stage.provider.billings([*ids, *ids])
     assert [(row.uuid, row.kind, row.amount_micros) for row in rows] == [
@@ -180,6 +190,70 @@ async def test_lines_of_other_predictions_are_left_out(stage):
     stage.server.will(enveloped({"items": [line("a", 1), line("b", 2)], "has_more": False}))
     rows = await stage.provider.billings(["prediction-00002"])
     assert [row.uuid for row in rows] == ["b"]
+
+
+async def test_lines_that_name_nobody_are_told(stage):
+    nameless = {"uuid": "c", "billing_type": "deduct", "price": 15}
+    stage.server.will(enveloped({"items": [line("a", 1), nameless, None], "has_more": False}))
+    rows = await stage.provider.billings(["prediction-00002"])
+    assert [(row.provider_id, row.amount_micros) for row in rows] == [
+        (None, 15_000_000),
+        (None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "reads"),
+    [
+        ([{}, {}, {}], 3),
+        ([{"total": 3}, {"total": 3}], 2),
+        ([{"has_more": True}, {"has_more": False}], 2),
+        ([{"total": 3, "has_more": False}, {"total": 3, "has_more": False}], 2),
+        ([{"total": "many", "has_more": "yes"}, {}, {}], 3),
+    ],
+)
+async def test_small_pages_are_asked_for_until_all_adds_up(stage, words, reads):
+    pages = [[line("a", 1), line("b", 1)], [line("c", 1)], []]
+    stage.server.will(
+        *(enveloped({"items": page} | said) for page, said in zip(pages, words, strict=False))
+    )
+    rows = await stage.provider.billings(["prediction-00001"])
+    assert [row.uuid for row in rows] == ["a", "b", "c"]
+    asked = [(seen.json["page"], seen.json["page_size"]) for seen in stage.server.seen]
+    assert asked == [(1, 100), (2, 2), (3, 2)][:reads]
+
+
+async def test_a_list_that_ends_before_what_it_counts_is_not_whole(stage):
+    stage.server.will(
+        enveloped({"items": [prediction(1), prediction(2)], "total": 5}),
+        enveloped({"items": [], "total": 5}),
+    )
+    with pytest.raises(ProviderUnreadable, match="5 rows and sends 2"):
+        await listed(stage.provider)
+
+
+async def test_a_list_that_says_there_is_more_and_sends_nothing_is_not_whole(stage):
+    stage.server.will(
+        enveloped({"items": [prediction(1)], "has_more": True}),
+        enveloped({"items": [], "has_more": True}),
+    )
+    with pytest.raises(ProviderUnreadable, match="repeats"):
+        await listed(stage.provider)
+
+
+async def test_a_total_that_is_the_size_of_a_full_page_is_not_the_end(stage):
+    first = [prediction(number) for number in range(100)]
+    stage.server.will(
+        enveloped({"items": first, "total": 100}),
+        enveloped({"items": [prediction(100)], "total": 1}),
+    )
+    assert len(await listed(stage.provider)) == 101
+
+
+async def test_a_row_that_cannot_be_read_leaves_the_list_incomplete(stage):
+    stage.server.will(enveloped({"items": [prediction(1), {"id": None}], "has_more": False}))
+    with pytest.raises(ProviderUnreadable, match="1 rows"):
+        await listed(stage.provider)
 
 
 async def test_the_bill_goes_on_while_the_provider_says_that_there_is_more(stage):

@@ -81,16 +81,28 @@ async def test_a_lost_answer_is_uncertain_and_nothing_is_sent_again(hasty_stage,
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_not_even_what_may_be_tried_later_is_sent_again(stage, status):
-    stage.server.will(Reply(status=status, headers={"Retry-After": "7"}))
+    stage.server.will(enveloped(status=status, headers={"Retry-After": "7"}))
     outcome = await submission(stage.provider)
     assert isinstance(outcome, Refused)
     assert (outcome.kind, outcome.retry_after_seconds) == (RefusalKind.PACE, 7.0)
     assert len(stage.server.seen) == 1
 
 
-async def test_a_refusal_with_half_a_body_is_a_refusal(stage):
+async def test_a_refusal_with_half_a_body_proves_no_refusal(stage):
     stage.server.will(Reply(status=400, body=b'{"co', claimed=99, manner="half"))
-    assert isinstance(await submission(stage.provider), Refused)
+    assert isinstance(await submission(stage.provider), Uncertain)
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 429, 503])
+@pytest.mark.parametrize("body", [b"", HTML, b'{"message":"Forbidden"}'])
+async def test_a_gateways_refusal_is_uncertain_and_says_what_it_means_for_others(
+    stage, status, body
+):
+    stage.server.will(Reply(status=status, body=body, headers={"Retry-After": "7"}))
+    outcome = await submission(stage.provider)
+    assert isinstance(outcome, Uncertain)
+    assert outcome.status_code == status
+    assert len(stage.server.seen) == 1
 
 
 async def test_an_id_is_an_id_even_if_the_body_never_ends(stage):

@@ -65,9 +65,11 @@ DEDUCTED, REFUNDED = line("deduct", 10_000), line("refund", 10_000)
         (COMPLETED, [line("deduct", None)], AFTER_A_DAY, None),  # unknown is never zero
         (FAILED, [DEDUCTED, line("refund", None)], AFTER_A_DAY, None),
         (FAILED, [REFUNDED], SOON, None),
-        (FAILED, [REFUNDED], AFTER_A_DAY, (0, 0)),  # its deduction was not read
-        (FAILED, [DEDUCTED, line("refund", 90_000)], SOON, (10_000, 10_000)),
-        (FAILED, [DEDUCTED, line("note", 1)], AFTER_A_DAY, (10_000, 0)),
+        (FAILED, [REFUNDED], AFTER_A_DAY, None),  # its deduction was not read
+        (FAILED, [DEDUCTED, line("refund", 90_000)], SOON, None),
+        (COMPLETED, [DEDUCTED, line("refund", 90_000)], SOON, None),
+        (FAILED, [DEDUCTED, line("note", 1)], AFTER_A_DAY, (10_001, 0)),  # rather too much
+        (COMPLETED, [line("surcharge", 1)], AFTER_A_DAY, None),
     ],
 )
 def test_a_prediction_is_settled_once_its_bill_is_final(status, rows, waited, expected):
@@ -111,6 +113,7 @@ def test_a_bill_that_writes_every_deduction_with_a_minus_is_clear():
 
 def test_refunds_of_more_than_was_deducted_are_unclear_once_the_deduction_would_have_shown():
     assert unclear(REFUNDED) == []
+    assert len(unclear(DEDUCTED, REFUNDED, line("refund", 1, 1))) == 2
     ((named, what),) = unclear(REFUNDED, waited=AFTER_AN_HOUR)
     assert (named, what) == ("refund0", "is part of refunds of more than was deducted.")
     assert len(unclear(DEDUCTED, REFUNDED, line("refund", 1, 1), waited=AFTER_AN_HOUR)) == 2
@@ -122,6 +125,7 @@ def test_refunds_of_more_than_was_deducted_are_unclear_once_the_deduction_would_
         ([DEDUCTED, line("deduct", None, 1)], (15_000, 0)),
         ([DEDUCTED, line("refund", None, 1)], (10_000, 0)),
         ([line("", None, 1)], (5_000, 0)),
+        ([DEDUCTED, line("refund", 90_000, 1)], (10_000, 10_000)),
         ([DEDUCTED, line("deduct", None, 2)], None),  # this one nobody took note of
     ],
 )
@@ -156,6 +160,8 @@ def test_what_is_final_stays_final_while_the_bill_stays_the_same(status, rows, w
 
 
 @given(st.sampled_from([FAILED, EXPIRED]), LINES)
-def test_a_failure_never_waits_for_ever(status, rows):
+def test_a_failure_never_waits_for_ever_once_a_person_took_note(status, rows):
     waited = max(DEDUCTION_SHOWS_WITHIN, REFUND_SHOWS_WITHIN) + timedelta(seconds=1)
-    assert settled(status, rows, waited) is not None
+    noted = [row.uuid for row in rows]
+    found = settlement(status, rows, ended_at=ENDED, now=ENDED + waited, noted=noted)
+    assert found is not None
