@@ -46,4 +46,4 @@ def counts(refusal: Refused) -> bool:
     """Tell whether a refusal is about the account or the server, not this video or the pace."""
     if refusal.kind in {RefusalKind.ACCOUNT, RefusalKind.NOT_SENT}:
         return True
-    return refusal.kind is RefusalKind.PACE and refusal.status_code == 503
+    return refusal.kind is RefusalKind.PACE and refusal.status_code in {400, 503}
