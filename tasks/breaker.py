@@ -55,7 +55,7 @@ def counts(outcome: Refused | Uncertain) -> bool:
         return outcome.kind is not None
     if outcome.kind in {RefusalKind.ACCOUNT, RefusalKind.NOT_SENT}:
         return True
-    return outcome.kind is RefusalKind.PACE and outcome.status_code == 503
+    return outcome.kind is RefusalKind.PACE and outcome.status_code in {400, 503}
 
 
 def is_stop(outcome: Refused | Uncertain) -> bool:

@@ -133,3 +133,32 @@ def test_commands_that_open_no_file_do_not_load_ffmpeg():
     command = [sys.executable, "-c", code]
     answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     assert answer.stdout.strip() == "set()"
+
+
+class After(list):
+    """Answers of a server that turns bad after so many good ones."""
+
+    def __init__(self, good, status):
+        super().__init__()
+        self.good, self.status = good, status
+
+    def __bool__(self):
+        self.good -= 1
+        return self.good < 0
+
+    def pop(self, _=-1):
+        return self.status
+
+
+def test_a_store_that_refuses_half_way_is_no_fault_of_the_content(clips, server):
+    noise = clips.make(
+        "noise-half-way.mkv",
+        *("-f", "lavfi", "-i", "nullsrc=size=640x480:rate=25:duration=1,geq=random(1)*255:128:128"),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-crf", "1", "-pix_fmt", "yuv420p"),
+    )
+    listing = served(server, noise)
+    requests = look(listing).requests
+    for good in range(requests):
+        server.files[noise.name].troubles = After(good, 403)
+        found = look(listing)
+        assert (found.content_id, found.probe.status) == (None, ProbeStatus.UNREADABLE)

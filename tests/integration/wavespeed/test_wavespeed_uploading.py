@@ -155,7 +155,7 @@ async def test_a_put_whose_answers_are_all_lost_is_perhaps_stored(stage, video):
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (400, RefusalKind.ITEM),
+        (400, RefusalKind.PLACE),
         (413, RefusalKind.ITEM),
         (403, RefusalKind.PACE),
         (404, RefusalKind.PACE),
@@ -174,14 +174,14 @@ async def test_a_refused_put_is_not_repeated(stage, video, status, kind):
 async def test_a_file_that_changed_since_it_was_measured_is_not_sent(stage, video, size):
     outcome = await stage.provider.put(ticket_for(stage.server.url), video, size=size)
     assert isinstance(outcome, NotStored)
-    assert outcome.kind is RefusalKind.ITEM
+    assert outcome.kind is RefusalKind.PLACE
     assert stage.server.seen == []
 
 
 async def test_a_file_that_is_gone_is_one_bad_file(stage, tmp_path):
     outcome = await stage.provider.put(ticket_for(stage.server.url), tmp_path / "no", size=1)
     assert isinstance(outcome, NotStored)
-    assert outcome.kind is RefusalKind.ITEM
+    assert outcome.kind is RefusalKind.PLACE
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:99999", f"http://{'h' * 64}.example"])

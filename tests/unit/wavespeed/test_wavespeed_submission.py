@@ -244,9 +244,39 @@ def test_retry_after_is_read_as_seconds_or_date_and_capped(status, value, second
 
 
 def test_a_refusal_that_waiting_does_not_help_has_no_retry_after():
-    outcome = submitted(400, enveloped(400, "no"), retry_after="7")
+    outcome = submitted(401, enveloped(401, "no"), retry_after="7")
     assert isinstance(outcome, Refused)
     assert outcome.retry_after_seconds is None
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("please try again later", RefusalKind.PACE),
+        ("The model is temporarily unavailable", RefusalKind.PACE),
+        ("server is busy", RefusalKind.PACE),
+        ("Request timed out", RefusalKind.PACE),
+        ("upload link has expired", RefusalKind.PACE),
+        ("failed to download the video", RefusalKind.PLACE),
+        ("invalid video: could not fetch url, access denied", RefusalKind.PLACE),
+        ("Bad Request", RefusalKind.PLACE),
+        ("", RefusalKind.PLACE),
+        ('field "task" must be one of general, summary', RefusalKind.ITEM),
+        ("unsupported video format", RefusalKind.ITEM),
+        ("video is too long", RefusalKind.ITEM),
+        ("content moderation refused it", RefusalKind.ITEM),
+    ],
+)
+def test_only_what_is_about_the_video_is_refused_for_good(message, kind):
+    outcome = submitted(400, enveloped(400, message))
+    assert isinstance(outcome, Refused)
+    assert outcome.kind is kind
+
+
+def test_a_bad_request_that_names_a_time_to_come_back_is_about_the_pace():
+    outcome = submitted(400, enveloped(400, 'field "video"'), retry_after="7")
+    assert isinstance(outcome, Refused)
+    assert (outcome.kind, outcome.retry_after_seconds) == (RefusalKind.PACE, 7)
 
 
 def test_what_the_provider_echoes_is_redacted_and_shortened():
