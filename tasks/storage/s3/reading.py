@@ -10,7 +10,7 @@ from botocore.exceptions import NoCredentialsError
 
 from catalog.values import Listing
 from tasks.storage.blocks import BlockReader
-from tasks.storage.errors import FileChanged, FileVanished
+from tasks.storage.errors import FileChanged, FileUnreadable, FileVanished
 from tasks.storage.options import ReadCaps, StoreOptions
 from tasks.storage.per_process import PerProcess
 from tasks.storage.s3.answers import class_to_meet, etag_in, nanoseconds, version_in
@@ -41,13 +41,26 @@ class S3File(BlockReader):
         self.requests += answer["ResponseMetadata"].get("RetryAttempts", 0)
         self.version = version_in(answer)
         with answer["Body"] as body:
-            if answer.get("ContentRange", "").rpartition("/")[2] != str(self.size):
-                raise FileChanged(self.uri)
+            self._require_what_was_asked(answer, stop - start)
             try:
                 data: bytes = body.read()
             except S3_ERRORS as error:
                 raise body_error(self.uri, error) from error
         return data
+
+    def _require_what_was_asked(self, answer: dict[str, Any], length: int) -> None:
+        """Refuse the bytes of another object, and a whole one where a part was asked for."""
+        named = answer.get("ContentRange")
+        if named is not None and named.rpartition("/")[2] != str(self.size):
+            raise FileChanged(self.uri)
+        if named is None and answer.get("ContentLength") != self.size:
+            raise FileChanged(self.uri)
+        if named is None and length != self.size:
+            raise FileUnreadable(
+                self.uri,
+                "the S3 endpoint sends whole objects and no parts of them; put it behind one that "
+                "answers ranges, or copy the file into a folder",
+            )
 
 
 class S3Reader:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -21,9 +20,8 @@ def test_a_prefect_server_that_is_gone_does_not_hold_up_the_end(tmp_path, clips,
     films = tmp_path / "films"
     films.mkdir()
     for number in range(3):
-        film = shutil.copy(clips["plain.mp4"], films / f"boat-{number}.mp4")
-        with open(film, "ab") as file:
-            file.write(bytes([number]) * 9)
+        film = films / f"boat-{number}.mp4"
+        film.write_bytes(clips["plain.mp4"].read_bytes() + bytes([number]) * 9)
     shell = Shell(folder=tmp_path)
     with (
         running_prefect(tmp_path) as server,
