@@ -80,7 +80,8 @@ def _covers(exempt: str, host: str, port: int | None) -> bool:
     address = _address(host)
     if address is not None:
         try:
-            network = ipaddress.ip_network(exempt.replace("[", "").replace("]", ""), strict=False)
+            bare = re.sub(r"^\[([^\]]*)\](/\d+)?$", r"\1\2", exempt)
+            network = ipaddress.ip_network(bare, strict=False)
         except ValueError:
             pass
         else:

@@ -46,6 +46,8 @@ class CannedBucket:
     most_pages: int | None = None
     #: Every other page holds nothing and goes on, as where much was deleted.
     hollow: bool = False
+    #: Ranges are ignored, and all of an object is sent.
+    whole: bool = False
     size: int = 1000
     #: What was asked, and the headers it came with.
     asked: list[tuple[str, str, dict[str, list[str]], dict[str, str]]] = field(default_factory=list)
@@ -158,7 +160,9 @@ class _Answering(BaseHTTPRequestHandler):
             return _refused(shelf.refusals[key])
         if key not in shelf.bodies:
             return _refused(Refusal(status=404, code="NoSuchKey"))
-        return _object(shelf.bodies[key], shelf.classes.get(key), headers.get("range"))
+        return _object(
+            shelf.bodies[key], shelf.classes.get(key), None if shelf.whole else headers.get("range")
+        )
 
     def _tell(self, status: int, headers: dict[str, str], content: bytes, *, body: bool) -> None:
         self.send_response(status)

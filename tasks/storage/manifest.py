@@ -165,7 +165,7 @@ def _web_entry(text: str, *, line: int) -> Entry | Fault:
     uri = web_uri(text)
     try:
         parts = urlsplit(uri)
-        host = parts.hostname
+        host = parts.hostname if parts.port != 0 else None  # what is no port may be a password
         secret = holds_a_secret(uri)
     except ValueError:
         host, secret = None, False

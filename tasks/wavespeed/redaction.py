@@ -17,7 +17,9 @@ _SHORTEST_SECRET = 6
 
 _URL = re.compile(
     r"(?P<scheme>\b[a-z][a-z0-9+.-]*:(?:\\?/){2})"
-    r"(?:[^\s\"<>/?#]*@)?"
+    # A password may hold a / or a # that should have been written %2F or %23.
+    r"(?:(?!\[)[^\s\"<>/?#:@]*:(?!\d+[/?#])[^\s\"<>@]*@|[^\s\"<>/?#]*@)?"
+    r"(?:[^\s\"<>/?#@]*@)*"
     r"(?P<path>[^\s\"<>?#]*)"
     r"(?P<rest>[?#][^\s\"<>]*)?",
     re.IGNORECASE,

@@ -51,8 +51,7 @@ class S3File(BlockReader):
         self.requests += answer["ResponseMetadata"].get("RetryAttempts", 0)
         self.version = version_in(answer)
         with answer["Body"] as body:
-            if answer.get("ContentRange", "").rpartition("/")[2] != str(self.size):
-                raise FileChanged(self.uri)
+            self._require_what_was_asked(answer, stop - start)
             try:
                 data = read_at_most(body, stop - start)
             except S3_ERRORS as error:
@@ -60,6 +59,20 @@ class S3File(BlockReader):
         if data is None:
             raise FileUnreadable(self.uri, "the S3 endpoint sends more than was asked; check it")
         return data
+
+    def _require_what_was_asked(self, answer: dict[str, Any], length: int) -> None:
+        """Refuse the bytes of another object, and a whole one where a part was asked for."""
+        named = answer.get("ContentRange")
+        if named is not None and named.rpartition("/")[2] != str(self.size):
+            raise FileChanged(self.uri)
+        if named is None and answer.get("ContentLength") != self.size:
+            raise FileChanged(self.uri)
+        if named is None and length != self.size:
+            raise FileUnreadable(
+                self.uri,
+                "the S3 endpoint sends whole objects and no parts of them; put it behind one that "
+                "answers ranges, or copy the file into a folder",
+            )
 
 
 class S3Reader:

@@ -1,11 +1,19 @@
 """Objects that cannot be had, one by one, and what is asked of buckets that want it so."""
 
+import os
 from dataclasses import replace
 
 import pytest
 from canned_s3 import CannedBucket, CannedS3, Refusal
 
-from tasks.storage.errors import FileArchived, FileForbidden, StoreError, StoreUnreachable
+from catalog.errors import SourceError
+from tasks.storage.errors import (
+    FileArchived,
+    FileForbidden,
+    FileUnreadable,
+    StoreError,
+    StoreUnreachable,
+)
 from tasks.storage.options import S3Options, StoreOptions
 from tasks.storage.source import parse_source
 from tasks.storage.stores import Stores
@@ -81,3 +89,44 @@ def test_an_endpoint_is_asked_by_path_unless_it_wants_the_bucket_in_its_name():
         )
         url = client.generate_presigned_url("get_object", Params={"Bucket": "films", "Key": "a"})
         assert url.startswith(f"https://{place}?")
+
+
+def test_a_bucket_that_sends_whole_objects_only_is_not_called_changed():
+    large = os.urandom(3_000_000)
+    shelf = CannedBucket(
+        keys=["a.mp4", "b.mp4"], bodies={"a.mp4": b"12345", "b.mp4": large}, whole=True
+    )
+    with CannedS3(shelf) as server:
+        stores = stores_at(server)
+        small, big = "s3://films/a.mp4", "s3://films/b.mp4"
+        assert stores.reader(small).open(small, size=5).read() == b"12345"
+        reader = stores.reader(big).open(big, size=len(large))
+        with pytest.raises(FileUnreadable, match="copy the file into a folder"):
+            reader.read(100)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("HTTP_PROXY", "gopher://me:hunter2@proxy"), ("ALL_PROXY", "socks4://me:hunter2@proxy")],
+)
+def test_a_proxy_that_cannot_be_used_is_said_of_the_source(monkeypatch, variable, value):
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv(variable, value)
+    with CannedS3(CannedBucket(keys=["a.mp4"])) as server:
+        stores = stores_at(server)
+        with pytest.raises(SourceError, match=variable) as told:
+            list(stores.lister(parse_source("s3://films")).list())
+        assert "hunter2" not in str(told.value)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.0/8,::1,fe80::/10")
+        stores = stores_at(server)
+        assert len(list(stores.lister(parse_source("s3://films")).list())) == 1
+
+
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
+def test_certificates_that_are_none_are_said_of_the_source(monkeypatch, tmp_path, variable):
+    monkeypatch.setenv(variable, str(tmp_path / "nowhere.pem"))
+    options = S3Options(endpoint_url="https://127.0.0.1:1", region="us-east-1", max_attempts=1)
+    with pytest.raises(SourceError, match=f"{variable} names a file"):
+        list(Stores(StoreOptions(s3=options)).lister(parse_source("s3://films")).list())

@@ -87,3 +87,21 @@ def test_the_http_library_logs_no_signature(caplog):
             logging.getLogger(name).info("PUT %s", "https://h/a.mp4?X-Amz-Signature=5ec2e7")
     assert len(caplog.records) == 2
     assert "5ec2e7" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "password", ["p@hunter2", "p/hunter2", "p#hunter2", "p?hunter2", "p:@/hunter2"]
+)
+@pytest.mark.parametrize("scheme", ["http", "https", "postgresql", "socks5"])
+def test_a_password_that_was_not_quoted_is_hidden_all_the_same(scheme, password):
+    shown = redact(f"asking {scheme}://me:{password}@host.example:80/a failed")
+    assert "hunter2" not in shown
+    assert "host.example:80/a" in shown
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://host.example/@me/a.mp4", "http://127.0.0.1:80/a@b.mp4", "s3://films/a:b@c.mp4"],
+)
+def test_a_sign_in_a_path_is_no_password(address):
+    assert redact(address) == address
