@@ -21,6 +21,7 @@ from chaos.values import Cast, End, Script, Waking
 _MOST_SECONDS = 40.0
 #: A process that should fall asleep at a point it never comes to falls asleep so late.
 _SLEEPS_AT_LAST = 1.5
+_STACKS_SECONDS = 0.5
 _LOCK_TRIES = 400
 _LOCK_PAUSE = 0.003
 
@@ -169,6 +170,8 @@ class Processes:
             one.around.clocks.turn(day=cast.turn.seconds)
         if one.age > _MOST_SECONDS and not one.hung:
             one.hung = True
+            os.kill(one.pid, signal.SIGUSR1)  # to say where it is
+            time.sleep(_STACKS_SECONDS)
             os.kill(one.pid, signal.SIGKILL)
         elif cast.end is End.KILLED and one.age > cast.after:
             os.kill(one.pid, signal.SIGKILL)
