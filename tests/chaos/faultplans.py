@@ -191,7 +191,12 @@ PROVOKED: dict[str, dict[Fault, float]] = {
     **{point: rates for change, rates in _PROVOKING.items() for point in around(change)},
     "balance: before request": {},
 }
-CRASH_POINTS = (*DRAWN_POINTS, *around("beat"), *around("heed_silence"))
+CRASH_POINTS = (
+    *DRAWN_POINTS,
+    *around("beat"),
+    *around("heed_silence"),
+    *around("claim_all"),  # only after a backup was put back
+)
 
 #: Where it is not known, or not written down, what was paid.
 CORE_POINTS = (

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from chaos.faultplans import GATEWAYS, add_faults
+from chaos.faultplans import GATEWAYS, add_faults, around
 from chaos.script import DAY, HOUR, QUOTE_MICROS, draw_script, run_budget
 from chaos.values import Cast, Command, End, Lowering, Script, Step, Turn, Waking
 
@@ -27,6 +27,7 @@ _FAR = 2 * HOUR
 _LIKELY = 0.15
 #: A list may be late for one prediction alone no longer than it is waited for.
 _PATIENT_SETTLE = 120.0
+_HASTY_SETTLE = 0.4
 #: Between the commit of what is to be sent and its sending, and just after.
 _SLEEPY_POINTS = (
     "hold: after commit",
@@ -67,8 +68,9 @@ def draw_kinds(seed: int, chosen: Sequence[Kind] = ()) -> tuple[Kind, ...]:
 def lay_over(script: Script, kinds: Sequence[Kind]) -> Script:
     """Add what the kinds do to the script."""
     rng = random.Random(f"chaos lay over:{script.seed}")
-    for kind in kinds:
-        script = _LAY_OVER[kind](rng, script)
+    for kind, lay in _LAY_OVER.items():
+        if kind in kinds:
+            script = lay(rng, script)
     return replace(script, kinds=tuple(kinds))
 
 
@@ -209,15 +211,25 @@ def _backup(rng: random.Random, script: Script) -> Script:
     more = replace(buying, end=End.BY_ITSELF, include=())
     passed = rng.choice([0.0, LEASE_IS_OVER, _FAR])
     restored = Cast(command=Command.AFTER_RESTORE)
+    point = rng.choice(around("claim_all"))
+    dying = replace(restored, end=End.CRASHED, point=point)
     steps = (
         Step(cast=(buying,), backup_after=rng.uniform(0.0, 0.7), balance_micros=100_000_000),
         Step(cast=(more,)),
-        Step(cast=(restored,), advance=passed, restores=True, faults=FaultPlan()),
+        Step(
+            cast=(dying if rng.random() < 0.4 else restored,),
+            advance=passed,
+            restores=True,
+            faults=FaultPlan(),
+        ),
+        Step(cast=(restored,)),
         Step(cast=(more,)),
     )
+    patient = script.settle_delay == _PATIENT_SETTLE
     return replace(
         script,
-        sandbox=replace(script.sandbox, include_inputs=True),
+        settle_delay=_PATIENT_SETTLE if patient else _HASTY_SETTLE,
+        sandbox=replace(script.sandbox, include_inputs=True, list_lag_seconds=0.0),
         steps=(*script.steps, *steps),
     )
 

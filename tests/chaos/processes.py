@@ -15,12 +15,13 @@ from pathlib import Path
 from chaos import product
 from chaos.clocks import Clocks
 from chaos.product import Surroundings
-from chaos.values import Cast, End, Script, Waking
+from chaos.values import Cast, Command, End, Script, Waking
 
 #: A process of the product that takes longer hangs.
-_MOST_SECONDS = 40.0
+_MOST_SECONDS = 120.0
 #: A process that should fall asleep at a point it never comes to falls asleep so late.
 _SLEEPS_AT_LAST = 1.5
+_STACKS_SECONDS = 0.5
 _LOCK_TRIES = 400
 _LOCK_PAUSE = 0.003
 
@@ -169,6 +170,8 @@ class Processes:
             one.around.clocks.turn(day=cast.turn.seconds)
         if one.age > _MOST_SECONDS and not one.hung:
             one.hung = True
+            os.kill(one.pid, signal.SIGUSR1)  # to say where it is
+            time.sleep(_STACKS_SECONDS)
             os.kill(one.pid, signal.SIGKILL)
         elif cast.end is End.KILLED and one.age > cast.after:
             os.kill(one.pid, signal.SIGKILL)
@@ -196,7 +199,9 @@ def _seen(one: Running, status: int) -> Ended:
         bug = f"{cast.command} hung with {cast}"
     elif os.WIFSIGNALED(status):
         died_at = cast.point if cast.end is End.CRASHED else None
-        if os.WTERMSIG(status) != signal.SIGKILL:
+        # The command line may be asked to stop before it listens.
+        early = cast.command is Command.AFTER_RESTORE and one.asked_to_stop
+        if os.WTERMSIG(status) != signal.SIGKILL and not early:
             bug = f"died of signal {os.WTERMSIG(status)} with {cast}"
     else:
         bug = json.loads(around.told.read_text(encoding="utf-8")).get("bug")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import json
 import os
 import signal
@@ -67,6 +68,7 @@ def start(script: Script, cast: Cast, around: Surroundings) -> int:
         if cast.point is not None:
             arm = crashpoints.arm_sleep if cast.end is End.SLEPT else crashpoints.arm
             arm(cast.point, passes=cast.passes)
+        _say_where_when_asked(around)
         around.clocks.install()
         socket.gethostname = lambda: around.machine
         if cast.command is Command.AFTER_RESTORE:
@@ -78,6 +80,18 @@ def start(script: Script, cast: Cast, around: Surroundings) -> int:
         around.told.write_text(json.dumps({"bug": traceback.format_exc()}), encoding="utf-8")
     finally:
         os._exit(0)
+
+
+def _say_where_when_asked(around: Surroundings) -> None:
+    """Write down where every thread and task is when SIGUSR1 comes, for those that hang."""
+
+    def say(*_: object) -> None:
+        with around.told.with_suffix(".stacks").open("w", encoding="utf-8") as file:
+            for task in asyncio.all_tasks():
+                task.print_stack(file=file)
+            faulthandler.dump_traceback(file)
+
+    signal.signal(signal.SIGUSR1, say)
 
 
 async def _play(script: Script, cast: Cast, around: Surroundings) -> dict[str, Any]:
