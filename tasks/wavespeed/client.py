@@ -48,7 +48,6 @@ from tasks.wavespeed.outputs import as_json
 from tasks.wavespeed.paging import PAGE_SIZE, Pages, batches
 from tasks.wavespeed.prediction import AnswerElsewhere, read_poll
 from tasks.wavespeed.redaction import redact
-from tasks.wavespeed.rejections import kind_of_rejection
 from tasks.wavespeed.submission import read_submit
 from tasks.wavespeed.tickets import read_ticket
 from tasks.wavespeed.uploads import Opening, PutOutcome, neutral_name, put_file
@@ -300,8 +299,7 @@ class WaveSpeed:
         except EndpointAbsent as error:
             raise UploadRefused(str(error), kind=RefusalKind.ACCOUNT) from error
         except RequestRejected as error:
-            kind = kind_of_rejection(error.status_code, error.reason)
-            raise UploadRefused(str(error), kind=kind) from error
+            raise UploadRefused(str(error), kind=error.kind) from error
         except ProviderUnreadable as error:
             raise UploadRefused(str(error), kind=RefusalKind.NOT_SENT) from error
         link = self._connection

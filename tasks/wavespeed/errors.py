@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from catalog.errors import AccountStopped, ProviderUnreadable, ReelcatError
 from catalog.values import RefusalKind
+from tasks.wavespeed.rejections import kind_of_rejection
 
 
 class UploadRefused(ReelcatError):
@@ -46,6 +47,11 @@ class RequestRejected(ProviderUnreadable):
         self.reason = reason
         self.status_code = status_code
         super().__init__(reason)
+
+    @property
+    def kind(self) -> RefusalKind:
+        """What it means where the question was about one file."""
+        return kind_of_rejection(self.status_code, self.reason)
 
 
 class Troubled(Exception):
