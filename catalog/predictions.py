@@ -92,10 +92,43 @@ def _release(
         return False
     prediction, analysis = moved
     prediction.error = reason
-    analysis.status = AnalysisStatus.WANTED if retry else AnalysisStatus.FAILED
-    analysis.error = None if retry else reason
     ledger.release(session, prediction, now=now)
+    if not prediction.surplus and not _promote(session, analysis):
+        analysis.status = AnalysisStatus.WANTED if retry else AnalysisStatus.FAILED
+        analysis.error = None if retry else reason
     return True
+
+
+def _promote(session: Session, analysis: Analysis) -> bool:
+    """Let a surplus prediction take the place of the one that is alive no longer, if there is one."""
+    session.flush()
+    heir = session.scalars(
+        select(Prediction)
+        .where(
+            Prediction.analysis_id == analysis.id,
+            Prediction.surplus.is_(True),
+            Prediction.status.in_(_STANDS_FOR),
+        )
+        .order_by(Prediction.id)
+        .limit(1)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if heir is None:
+        return False
+    heir.surplus = False
+    analysis.status = _STANDS_FOR[heir.status]
+    analysis.error = None
+    session.flush()
+    return True
+
+
+#: What an analysis is while its prediction is alive.
+_STANDS_FOR = {
+    PredictionStatus.UNCERTAIN: AnalysisStatus.UNCERTAIN,
+    PredictionStatus.RUNNING: AnalysisStatus.PENDING,
+    PredictionStatus.COMPLETED: AnalysisStatus.COMPLETED,
+}
 
 
 def drop(
@@ -316,7 +349,7 @@ def _end(
     prediction.error = failure.reason
     prediction.error_code = failure.code
     prediction.retryable = failure.retryable
-    if not prediction.surplus and analysis.status is not AnalysisStatus.COMPLETED:
+    if not prediction.surplus and not _promote(session, analysis):
         analysis.status = AnalysisStatus.FAILED
         analysis.error = failure.reason
     if prediction.quoted_micros == 0:

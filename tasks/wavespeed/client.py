@@ -91,7 +91,6 @@ class WaveSpeed:
         files: bool = False,
     ) -> None:
         self._addresses = _FILE_OR_VIDEO_URL if files else _VIDEO_URL
-        self._now = now
         self._new_id = new_id
         self._limits = limits
         self._connection = Connection(
@@ -169,7 +168,7 @@ class WaveSpeed:
                     reason=f"No connection to the provider was made ({described(error)}).",
                 )
             return Uncertain(reason=f"The provider's answer was lost ({described(error)}).")
-        outcome = read_submit(answer, now=self._now())
+        outcome = read_submit(answer, now=self.clock())
         if isinstance(outcome, Accepted) and "date" not in answer.headers:
             self._learn_time(answer, asked)
         return outcome
@@ -198,7 +197,7 @@ class WaveSpeed:
             )
         except (httpx.HTTPError, OSError) as error:
             return Pending(trouble=described(error))
-        outcome = read_poll(answer, provider_id=provider_id, now=self._now())
+        outcome = read_poll(answer, provider_id=provider_id, now=self.clock())
         if isinstance(outcome, AnswerElsewhere):
             return await self._fetch_answer(outcome.url)
         return outcome

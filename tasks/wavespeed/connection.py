@@ -106,7 +106,6 @@ class Connection:
         self.clock = ProviderClock(now, uptime)
         self.base = checked_base(base_url)
         self._limits = limits
-        self._now = now
         self._sleep = sleep
         open_requests = limits.open_requests
         to_api = transport
@@ -206,7 +205,7 @@ class Connection:
             answer = await self.ask(method, path, body, seconds=self._limits.read_seconds)
         except (httpx.HTTPError, OSError) as error:
             raise Troubled(described(error)) from error
-        return open_envelope(answer, now=self._now())
+        return open_envelope(answer, now=self.clock())
 
     def _wait(self, state: RetryCallState) -> float:
         backoff = wait_random_exponential(

@@ -14,7 +14,7 @@ from catalog.errors import SettingsError
 from tasks.certificates import trusted
 from tasks.proxies import Proxies, proxies_of_environment
 from tasks.storage.options import WebOptions
-from tasks.storage.web import web_client
+from tasks.storage.web import web_clients
 from tasks.wavespeed.client import WaveSpeed
 
 PASSWORD = "hunter2"
@@ -80,7 +80,7 @@ def test_a_proxy_that_cannot_be_used_is_one_sentence_without_its_password(monkey
     with pytest.raises(SettingsError, match="HTTPS_PROXY") as caught:
         new_client()
     assert PASSWORD not in str(caught.value)
-    with pytest.raises(httpx.ConnectError) as refused, web_client(WebOptions()) as client:
+    with pytest.raises(httpx.ConnectError) as refused, web_clients(WebOptions()).named as client:
         client.get("https://films.example/a.mp4")
     assert PASSWORD not in str(refused.value)
 
@@ -100,7 +100,10 @@ def test_what_docker_and_vpns_set_stops_no_client(monkeypatch):
     monkeypatch.setenv("ALL_PROXY", "gopher://unused")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     new_client()
-    with socket.create_server(("127.0.0.1", 0)) as server, web_client(WebOptions()) as client:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        web_clients(WebOptions()).named as client,
+    ):
         client.timeout = httpx.Timeout(0.2)
         with pytest.raises(httpx.ReadTimeout):  # it was asked itself, and says nothing
             client.get(f"http://127.0.0.1:{server.getsockname()[1]}/a.mp4")

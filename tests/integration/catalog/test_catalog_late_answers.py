@@ -144,3 +144,27 @@ def test_who_may_be_asleep_is_waited_for_as_long_as_its_intent_lasts(catalog):
     do(catalog, predictions.lose, one, reason="It died.", now=NOW, may_be_asleep=True)
     with catalog.read() as session:
         assert session.get_one(Prediction, one).uncertain_at == NOW + timedelta(seconds=60)
+
+
+def test_a_surplus_one_takes_the_place_of_one_that_is_released(catalog):
+    """A dead run's hold goes, once another catalog's purchase of the same has been claimed."""
+    one, ids = released_one(catalog)
+    start_run(catalog, "other", 100_000)
+    other = bought(catalog, ids, "other")
+    do(catalog, predictions.accept, one, "p1", now=NOW)
+    do(catalog, predictions.lose, other, reason="No answer.", now=NOW)
+    assert look(catalog, one)[:3] == (PredictionStatus.RUNNING, True, "uncertain")
+    assert do(catalog, predictions.deny, other, now=NOW)
+    assert look(catalog, one)[:3] == (PredictionStatus.RUNNING, False, "pending")
+
+
+def test_a_surplus_answer_stands_where_the_other_one_fails(catalog):
+    one, ids = released_one(catalog)
+    start_run(catalog, "other", 100_000)
+    other = bought(catalog, ids, "other")
+    do(catalog, predictions.accept, other, "p2", now=NOW)
+    do(catalog, predictions.accept, one, "p1", now=NOW)
+    do(catalog, predictions.complete, one, ANSWER, coverage=None, now=NOW)
+    assert look(catalog, one)[:3] == (PredictionStatus.COMPLETED, True, "completed")
+    do(catalog, predictions.expire, other, now=NOW)
+    assert look(catalog, one)[:3] == (PredictionStatus.COMPLETED, False, "completed")

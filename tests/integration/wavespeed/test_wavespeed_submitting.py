@@ -187,7 +187,7 @@ async def test_what_is_no_models_name_is_refused_without_asking(stage, model):
 async def test_what_is_no_web_address_is_refused_without_asking(stage, video_url):
     outcome = await submission(stage.provider, video_url=video_url)
     assert isinstance(outcome, Refused)
-    assert outcome.kind is RefusalKind.ITEM
+    assert outcome.kind is RefusalKind.PLACE
     assert stage.server.seen == []
 
 

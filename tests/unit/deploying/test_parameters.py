@@ -25,6 +25,7 @@ EVERYTHING = RunOptions(
     concurrency=3,
     tier="gold",
     retry_failed=True,
+    follow_links=True,
     workers=3,
 )
 

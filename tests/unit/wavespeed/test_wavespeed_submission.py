@@ -195,12 +195,12 @@ def test_half_a_body_under_a_refusing_status_proves_no_refusal():
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (400, RefusalKind.ITEM),
+        (400, RefusalKind.PACE),  # it asks to be asked again, so it is not about the video
         (401, RefusalKind.ACCOUNT),
         (402, RefusalKind.ACCOUNT),
         (403, RefusalKind.ACCOUNT),
         (404, RefusalKind.ACCOUNT),
-        (413, RefusalKind.ITEM),
+        (413, RefusalKind.PACE),
         (429, RefusalKind.PACE),
         (503, RefusalKind.PACE),
     ],
