@@ -16,7 +16,7 @@ MOST_LINES = 330
 
 #: What is longer, what it owns, and how much longer it may become before that is two things.
 LONGER = {
-    "catalog/models.py": ("every table on one page", 370),
+    "catalog/models.py": ("every table on one page", 380),
 }
 
 #: Names for what has no name yet.
