@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import Row, bindparam, case, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -225,7 +225,14 @@ _ACCEPT = (
 _RUN = (
     update(_analyses)
     .where(_analyses.c.id == bindparam("of"))
-    .values(status=AnalysisStatus.PENDING, attempts=_analyses.c.attempts + 1)
+    .values(
+        # A surplus prediction may have answered before.
+        status=case(
+            (_analyses.c.status == AnalysisStatus.COMPLETED, _analyses.c.status),
+            else_=literal(AnalysisStatus.PENDING, _analyses.c.status.type),
+        ),
+        attempts=_analyses.c.attempts + 1,
+    )
 )
 _COMPLETE = (
     update(_predictions)

@@ -100,7 +100,7 @@ def _release(
 
 
 def _promote(session: Session, analysis: Analysis) -> bool:
-    """Let a surplus prediction take the place of the one that is alive no longer, if there is one."""
+    """Let a surplus prediction take the place of one that is alive no longer; False if none is."""
     session.flush()
     heir = session.scalars(
         select(Prediction)
@@ -202,11 +202,14 @@ def adopt(
 ) -> bool:
     """A submission was accepted after all: it runs, and `run_id` looks after it.
 
-    It is uncertain, or it was released, or it is held in a catalog that was restored. False if it
-    is none of these any more, or the id is another prediction's.
+    It is uncertain, or it was released, or it is held in a catalog that was restored, and nobody
+    else is about to send it. False if it is none of these any more, or the id is another
+    prediction's.
     """
     prediction = _lock(session, prediction_id)
     if prediction.status not in ADOPTABLE:
+        return False
+    if prediction.status is PredictionStatus.HELD and prediction.owner_run_id != run_id:
         return False
     if session.scalar(select(Prediction.id).where(Prediction.provider_id == provider_id)):
         return False
@@ -302,7 +305,7 @@ def lose(
     # It was not sent later than that, nor later than an intent may be sent.
     intended = (prediction.submitted_at or now) + (INTENT_LASTS if may_be_asleep else timedelta(0))
     prediction.uncertain_at = max(now, intended)
-    if not prediction.surplus:
+    if not prediction.surplus and analysis.status is not AnalysisStatus.COMPLETED:
         analysis.status = AnalysisStatus.UNCERTAIN
     return True
 

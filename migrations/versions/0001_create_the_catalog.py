@@ -325,23 +325,6 @@ def upgrade() -> None:
     op.create_index(
         "ix_ledger_entries_prediction_id", "ledger_entries", ["prediction_id"], unique=False
     )
-    op.create_table(
-        "unclear_bill_lines",
-        sa.Column("id", ID, nullable=False),
-        sa.Column("endpoint", sa.String(length=255), nullable=False),
-        sa.Column("line", sa.String(length=128), nullable=False),
-        sa.Column("provider_id", sa.String(length=128), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=True),
-        sa.PrimaryKeyConstraint("id", name="pk_unclear_bill_lines"),
-    )
-    op.create_index(
-        "uq_unclear_bill_lines_line",
-        "unclear_bill_lines",
-        ["endpoint", "line", "provider_id"],
-        unique=True,
-    )
     dialect = op.get_bind().dialect.name
     for statement in SQLITE_SEARCH if dialect == "sqlite" else POSTGRESQL_SEARCH:
         op.execute(statement)
@@ -351,7 +334,6 @@ def downgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TABLE search_index")
 
-    op.drop_table("unclear_bill_lines")
     op.drop_table("ledger_entries")
 
     op.drop_table("predictions")
