@@ -26,12 +26,13 @@ from tasks.tally import Tally
 #: Prefect writes nothing over what `reelcat` shows, and a server that it starts reports to nobody.
 _QUIET = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",  # what it could not tell a server that is gone
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
 }
 
 #: So long may Prefect take to hear of the end of a run, and then to give it up.
-_PATIENCE_SECONDS, _CANCEL_SECONDS = 5.0, 1.0
+_PATIENCE_SECONDS, _CANCEL_SECONDS = 3.0, 1.0
 #: So long may a server take to say that it is there.
 _HEALTH_SECONDS = 30.0
 
