@@ -22,6 +22,7 @@ from flows.report import RunReport
 from flows.settings import Settings
 from tasks.services import Services
 from tasks.tally import Tally
+from tasks.wavespeed.redaction import redact
 
 #: Prefect writes nothing over what `reelcat` shows, and a server that it starts reports to nobody.
 _QUIET = {
@@ -115,8 +116,9 @@ async def _require_server() -> None:
         except TimeoutError as error:
             trouble = error
         if trouble is not None:
+            where = redact(str(client.api_url))
             raise SettingsError(
-                f"The Prefect server at {client.api_url} does not answer; start it with `prefect "
+                f"The Prefect server at {where} does not answer; start it with `prefect "
                 "server start`, or unset PREFECT_API_URL to run without Prefect."
             )
 
