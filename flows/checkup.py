@@ -245,8 +245,12 @@ async def _balance(settings: Settings) -> tuple[int | None, timedelta | None]:
 
 def _buckets(settings: Settings) -> Finding:
     from tasks.storage.s3.credentials import find  # noqa: PLC0415 - slow to import
+    from tasks.storage.s3.errors import S3_ERRORS, reason_of  # noqa: PLC0415
 
-    found = find()
+    try:
+        found = find()
+    except S3_ERRORS as error:
+        return _problem("buckets", f"{reason_of(error)}.")
     if found is None:
         said = "no credentials; only public buckets can be read (see boto3's documentation)."
         return _ok("buckets", said)

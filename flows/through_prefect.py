@@ -22,16 +22,18 @@ from flows.report import RunReport
 from flows.settings import Settings
 from tasks.services import Services
 from tasks.tally import Tally
+from tasks.wavespeed.redaction import redact
 
 #: Prefect writes nothing over what `reelcat` shows, and a server that it starts reports to nobody.
 _QUIET = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",  # what it could not tell a server that is gone
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
 }
 
 #: So long may Prefect take to hear of the end of a run, and then to give it up.
-_PATIENCE_SECONDS, _CANCEL_SECONDS = 5.0, 1.0
+_PATIENCE_SECONDS, _CANCEL_SECONDS = 3.0, 1.0
 #: So long may a server take to say that it is there.
 _HEALTH_SECONDS = 30.0
 
@@ -112,8 +114,9 @@ async def _require_server() -> None:
         except TimeoutError as error:
             trouble = error
         if trouble is not None:
+            where = redact(str(client.api_url))
             raise SettingsError(
-                f"The Prefect server at {client.api_url} does not answer; start it with `prefect "
+                f"The Prefect server at {where} does not answer; start it with `prefect "
                 "server start`, or unset PREFECT_API_URL to run without Prefect."
             )
 

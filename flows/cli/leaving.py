@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 
 #: Prefect sends its last logs and events at exit, and stops a server that it started.
-_PATIENCE_SECONDS = 5.0
+_PATIENCE_SECONDS = 3.0
 
 
 def leave_in_time(code: int) -> None:

@@ -17,11 +17,11 @@ _SHORTEST_SECRET = 6
 
 _URL = re.compile(
     r"(?P<scheme>\b[a-z][a-z0-9+.-]*:(?:\\?/){2})"
-    # A password may hold a / or a # that should have been written %2F or %23.
-    r"(?:(?!\[)[^\s\"<>/?#:@]*:(?!\d+[/?#])[^\s\"<>@]*@|[^\s\"<>/?#]*@)?"
-    r"(?:[^\s\"<>/?#@]*@)*"
+    # A password with a / or # that should have been written %2F or %23: nobody knows where it ends.
+    r"(?:(?P<odd>(?!\[)[^\s\"<>/?#:@]*:(?!\d+[/?#])[^\s\"<>]*[/?#][^\s\"<>]*@[^\s\"<>]*)|"
+    r"(?:[^\s\"<>/?#]*@)?"
     r"(?P<path>[^\s\"<>?#]*)"
-    r"(?P<rest>[?#][^\s\"<>]*)?",
+    r"(?P<rest>[?#][^\s\"<>]*)?)",
     re.IGNORECASE,
 )
 #: In these a `?` or `#` is part of a name that people gave, and nothing is signed.
@@ -65,6 +65,8 @@ def redact(text: str) -> str:
 
 
 def _without_secrets(url: re.Match[str]) -> str:
+    if url["odd"] is not None:
+        return f"{url['scheme']}{MASK}"
     scheme, path, rest = url["scheme"], url["path"], url["rest"] or ""
     if rest and not scheme.lower().startswith(_UNSIGNED):
         rest = rest[0] + MASK

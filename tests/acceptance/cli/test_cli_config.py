@@ -50,7 +50,7 @@ def test_secrets_and_passwords_are_stars_wherever_they_stand(shell, monkeypatch)
     shown = config(shell)
     assert shown["WAVESPEED_API_KEY"] == ("***", ".env")
     assert shown["REELCAT_DATABASE_URL"] == (
-        "postgresql+psycopg://me:***@host/db?sslpassword=***",
+        "postgresql://me:***@host/db?sslpassword=***",
         "environment",
     )
     assert shown["AWS_SECRET_ACCESS_KEY"] == ("***", ".env")

@@ -106,3 +106,33 @@ def test_streams_that_the_caller_closed_are_written_to_by_nobody(archive):
             ["sh", "-c", f"{call} >&- 2>&-"], cwd=archive.folder, check=False, capture_output=True
         )
         assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [("AWS_PROFILE", "nobody", "check AWS_PROFILE"), ("AWS_CONFIG_FILE", "broken", "AWS")],
+)
+def test_a_checkup_names_settings_of_buckets_that_make_no_sense(
+    shell, monkeypatch, variable, value, says
+):
+    (shell.folder / "broken").write_text("[profile\nx")
+    monkeypatch.setenv(variable, value)
+    ended = shell("doctor")
+    assert (ended.code, ended.err) == (1, "")
+    assert any(says in line for line in ended.out.splitlines() if line.startswith("problem"))
+
+
+def test_a_prefect_server_that_is_none_is_named_without_its_password(shell, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "http://me:s3cret@127.0.0.1:1/api")
+    monkeypatch.setenv("PREFECT_CLIENT_MAX_RETRIES", "0")
+    with subprocess.Popen(
+        [str(REELCAT), "run", ".", "--provider", "offline"],
+        cwd=shell.folder,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        _, err = process.communicate()
+    assert process.returncode == 2
+    assert "127.0.0.1:1/api/ does not answer" in err
+    assert "s3cret" not in err

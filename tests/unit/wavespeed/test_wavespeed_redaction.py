@@ -96,7 +96,8 @@ def test_the_http_library_logs_no_signature(caplog):
 def test_a_password_that_was_not_quoted_is_hidden_all_the_same(scheme, password):
     shown = redact(f"asking {scheme}://me:{password}@host.example:80/a failed")
     assert "hunter2" not in shown
-    assert "host.example:80/a" in shown
+    assert f"asking {scheme}://" in shown
+    assert shown.endswith(" failed")
 
 
 @pytest.mark.parametrize(
