@@ -127,12 +127,12 @@ MUTATIONS = (
             ),
             Patch(
                 path="catalog/predictions.py",
-                old="        only_from=(PredictionStatus.SUBMITTING,),\n",
-                new="        only_from=(PredictionStatus.HELD,),\n",
+                old="        only_from=(PredictionStatus.SUBMITTING, PredictionStatus.RELEASED),\n",
+                new="        only_from=(PredictionStatus.HELD, PredictionStatus.RELEASED),\n",
             ),
             Patch(
                 path="catalog/lifecycle.py",
-                old="    Status.HELD: frozenset({Status.SUBMITTING, Status.RELEASED}),\n",
+                old="    Status.HELD: frozenset({Status.SUBMITTING, Status.RUNNING, Status.RELEASED}),\n",
                 new="    Status.HELD: frozenset(Status),\n",
             ),
         ),
@@ -145,10 +145,10 @@ MUTATIONS = (
             Patch(
                 path="flows/predict.py",
                 old="                following = self.follower.follow(\n"
-                "                    held.prediction_id, provider_id, self.services.clock(), job\n",
+                "                    held.prediction_id, provider_id, self.services.provider.clock(), job\n",
                 new="                _IDS.append(provider_id)\n"
                 "                following = self.follower.follow(\n"
-                "                    held.prediction_id, _IDS[0], self.services.clock(), job\n",
+                "                    held.prediction_id, _IDS[0], self.services.provider.clock(), job\n",
             ),
             Patch(
                 path="flows/predict.py",

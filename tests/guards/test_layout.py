@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from repository import PACKAGES, ROOT, files, name_of
 
-MOST_LINES = 330
+MOST_LINES = 400
 
 #: What is longer, what it owns, and how much longer it may become before that is two things.
 LONGER = {

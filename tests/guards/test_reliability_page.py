@@ -8,6 +8,7 @@ import re
 from repository import ROOT
 
 PAGE = (ROOT / "docs" / "reliability.md").read_text("utf-8")
+TRUST = (ROOT / "docs" / "trust.md").read_text("utf-8")
 PROMISES = [f"G{number}" for number in range(1, 9)]
 
 
@@ -23,6 +24,18 @@ def functions_of_the_suite() -> set[str]:
 def test_every_test_that_the_page_names_exists():
     named = set(re.findall(r"`(test_[a-z0-9_]+)`", PAGE))
     assert named - functions_of_the_suite() == set()
+
+
+def test_every_test_that_the_page_about_trust_names_exists():
+    named = set(re.findall(r"`(test_[a-z0-9_]+)`", TRUST))
+    assert named - functions_of_the_suite() == set()
+
+
+def test_everybody_who_is_trusted_with_something_has_a_test():
+    table = TRUST.partition("## Everybody")[2].partition("\n## ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| **")]
+    untried = [row.split("**")[1] for row in rows if "`test_" not in row]
+    assert untried == ["root", "files of the user's own"]  # who can do everything, and libraries
 
 
 def test_every_promise_names_a_mechanism_and_at_least_two_tests():
