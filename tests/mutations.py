@@ -132,7 +132,8 @@ MUTATIONS = (
             ),
             Patch(
                 path="catalog/lifecycle.py",
-                old="    Status.HELD: frozenset({Status.SUBMITTING, Status.RUNNING, Status.RELEASED}),\n",
+                old="    Status.HELD: frozenset({Status.SUBMITTING, Status.RUNNING, "
+                "Status.RELEASED}),\n",
                 new="    Status.HELD: frozenset(Status),\n",
             ),
         ),
@@ -145,10 +146,12 @@ MUTATIONS = (
             Patch(
                 path="flows/predict.py",
                 old="                following = self.follower.follow(\n"
-                "                    held.prediction_id, provider_id, self.services.provider.clock(), job\n",
+                "                    held.prediction_id, provider_id, "
+                "self.services.provider.clock(), job\n",
                 new="                _IDS.append(provider_id)\n"
                 "                following = self.follower.follow(\n"
-                "                    held.prediction_id, _IDS[0], self.services.provider.clock(), job\n",
+                "                    held.prediction_id, _IDS[0], "
+                "self.services.provider.clock(), job\n",
             ),
             Patch(
                 path="flows/predict.py",

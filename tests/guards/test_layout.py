@@ -16,7 +16,7 @@ MOST_LINES = 400
 
 #: What is longer, what it owns, and how much longer it may become before that is two things.
 LONGER = {
-    "catalog/models.py": ("every table on one page", 380),
+    "catalog/models.py": ("every table on one page", 420),
 }
 
 #: Names for what has no name yet.
