@@ -22,6 +22,10 @@ from catalog.values import AnalysisStatus, LedgerKind, PredictionStatus
 #: A prediction that failed for a passing reason is tried this many times in all.
 MOST_ATTEMPTS = 3
 
+#: Task codes that say nothing of the video: it was not reached, or the provider is in trouble. What
+#: failed so and cost nothing is tried again by later runs, however often it was before.
+OF_THE_PROVIDER = frozenset({1402, 5000, 5003, 5004})
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Billed:
@@ -95,9 +99,11 @@ def book(
             ledger.book(session, prediction, LedgerKind.CHARGE, found.deducted, now=now)
         if found.refunded:
             ledger.book(session, prediction, LedgerKind.REFUND, -found.refunded, now=now)
-        again = prediction.retryable and analysis.attempts < MOST_ATTEMPTS
-        again = again and not prediction.surplus
-        if again and analysis.status is AnalysisStatus.FAILED:
+        again = prediction.retryable and (
+            analysis.attempts < MOST_ATTEMPTS
+            or (found.net == 0 and prediction.error_code in OF_THE_PROVIDER)
+        )
+        if again and not prediction.surplus and analysis.status is AnalysisStatus.FAILED:
             analysis.status = AnalysisStatus.WANTED
     prediction.charged_micros = found.net
     prediction.settled_at = now

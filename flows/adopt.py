@@ -138,7 +138,7 @@ async def _read_list(services: Services) -> _Found:
 
 
 async def _shows_unknown(services: Services) -> bool:
-    """Whether the newest page of the list has what the catalog does not."""
+    """Whether the newest page of the list has what the catalog neither has nor remembers."""
     found, page = _Found(), list[ListedPrediction]()
     async with aclosing(_listed(services)) as rows:
         async for row in rows:
@@ -146,7 +146,8 @@ async def _shows_unknown(services: Services) -> bool:
             if len(page) >= PAGE_SIZE:
                 break
     await asyncio.to_thread(_sort, page, found, services)
-    return bool(found.unclaimed or found.sent)
+    kept = {one.provider_id for one in await asyncio.to_thread(_waiting, services)}
+    return bool(found.sent) or any(one.provider_id not in kept for one in found.unclaimed)
 
 
 def _listed(services: Services) -> AsyncGenerator[ListedPrediction]:

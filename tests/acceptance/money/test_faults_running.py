@@ -71,17 +71,32 @@ async def test_a_passing_failure_is_tried_again_once_it_was_refunded(world, faul
 
 
 @pytest.mark.parametrize("fault", [Fault.TASK_FAILED_5000])
-async def test_a_failure_that_does_not_pass_is_given_up_after_three_attempts(world, fault):
+async def test_a_failure_of_the_provider_is_left_to_the_next_run_after_three_attempts(world, fault):
+    here = await world(always(fault), films=1)
+    report = await here.run()
+    assert report.exit_code == 1
+    assert any("code 5000" in one.reason for one in report.tally.failures)
+    assert report.tally.analyses.failed == 1
+    books = await here.books()
+    assert books.audit["accepted"] == 3
+    assert books.analyses == {AnalysisStatus.WANTED: 1}
+    assert (books.totals.held, books.totals.charged) == (0, 0)
+
+    await here.strike()
+    assert (await here.run()).exit_code == 0
+    await here.check_all_done(accepted=4, charged=PRICE)
+
+
+@pytest.mark.parametrize("fault", [Fault.TASK_FAILED_1403])
+async def test_a_failure_that_may_be_the_videos_is_given_up_after_three_attempts(world, fault):
     here = await world(always(fault), films=1)
     report = await here.run()
     assert report.exit_code == 1
     (failure,) = report.tally.failures
-    assert "code 5000" in failure.reason
-    assert report.tally.analyses.failed == 1
+    assert "code 1403" in failure.reason
     books = await here.books()
     assert books.audit["accepted"] == 3
     assert books.analyses == {AnalysisStatus.FAILED: 1}
-    assert (books.totals.held, books.totals.charged) == (0, 0)
 
 
 @pytest.mark.parametrize(
