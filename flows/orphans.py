@@ -47,7 +47,8 @@ async def is_anything_left(services: Services, *, run_id: str) -> bool:
 async def take_over(services: Services, *, run_id: str, tally: Tally) -> list[Orphan]:
     """Look after what dead runs left; gives what runs at the provider and must be collected.
 
-    What was held and not sent is released. What was being sent when its process died is uncertain.
+    What was held and not sent is released, once the provider's list was searched for it. What was
+    being sent when its process died is uncertain. What is out elsewhere is left alone.
     """
     await bury_the_dead(services, run_id=run_id)
     now = services.provider.clock.latest()
@@ -63,15 +64,16 @@ async def take_over(services: Services, *, run_id: str, tally: Tally) -> list[Or
             tally.notices.append("What a run that died held stays held until the list can be read.")
         running += searched or []
     for orphan in found:
-        if orphan.status is PredictionStatus.HELD and not may_release:
-            if not _is_here(orphan, services):
-                await services.writer.apply(partial(_put_right, orphan=orphan, now=now))
-        elif orphan.status is not PredictionStatus.RUNNING or _is_offline(orphan.endpoint):
-            await services.writer.apply(partial(_put_right, orphan=orphan, now=now))
-        elif orphan.endpoint == services.provider.endpoint:
-            running.append(orphan)
-        else:
+        is_out = orphan.status in {PredictionStatus.HELD, PredictionStatus.RUNNING}
+        if is_out and not _is_offline(orphan.endpoint) and not _is_here(orphan, services):
             elsewhere += 1
+        elif orphan.status is PredictionStatus.RUNNING and _is_here(orphan, services):
+            running.append(orphan)
+        elif orphan.status is PredictionStatus.HELD and _is_here(orphan, services):
+            if may_release:
+                await services.writer.apply(partial(_put_right, orphan=orphan, now=now))
+        else:
+            await services.writer.apply(partial(_put_right, orphan=orphan, now=now))
     if elsewhere:
         tally.notices.append(
             f"{elsewhere} predictions of earlier runs are out at another provider's address; a run "
