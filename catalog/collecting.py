@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -304,16 +304,26 @@ def unsettled(session: Session, endpoint: str, *, after_id: int, limit: int) -> 
     ]
 
 
-def uncertain_names(session: Session, *, run_id: str | None = None) -> list[str]:
-    """Name the submissions, of one run or of all, whose outcome is unknown."""
+def uncertain_names(
+    session: Session, *, run_id: str | None = None, analyses: Collection[int] = ()
+) -> list[str]:
+    """Name the submissions whose outcome is unknown: of all, or of one run and of some analyses."""
     query = (
-        select(Prediction.id, Analysis.task, Video.content_id)
+        select(
+            Prediction.id,
+            Prediction.run_id,
+            Prediction.analysis_id,
+            Analysis.task,
+            Video.content_id,
+        )
         .join(Analysis, Analysis.id == Prediction.analysis_id)
         .join(Video, Video.id == Analysis.video_id)
         .where(_UNCERTAIN)
         .order_by(Prediction.id)
     )
-    if run_id is not None:
-        query = query.where(Prediction.run_id == run_id)
-    rows = session.execute(query)
+    rows = [
+        row
+        for row in session.execute(query)
+        if run_id is None or row.run_id == run_id or row.analysis_id in analyses
+    ]
     return [f"prediction {row.id} ({row.task} of {row.content_id})" for row in rows]

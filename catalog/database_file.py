@@ -6,6 +6,7 @@ writes: the next run would buy everything again. Each write therefore looks at t
 
 from __future__ import annotations
 
+import os
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -48,7 +49,8 @@ class DatabaseFile:
             CatalogReplaced: if one of them is not the one that this connection has open.
         """
         for ending in _BESIDE:
-            found = _identity(self._path + ending)
+            # SQLite keeps them beside the file itself, not beside a link to it.
+            found = _identity(os.path.realpath(self._path) + ending)
             if known.setdefault(ending, found) is None:
                 known[ending] = found
             elif known[ending] != found:

@@ -5,7 +5,7 @@ Both are called inside a transaction, which is what keeps a budget's limit and t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -203,6 +203,7 @@ def intend(
         select(
             Prediction.id,
             Prediction.status,
+            Prediction.analysis_id,
             Prediction.run_id,
             Prediction.budget_day,
             Prediction.budget_month,
@@ -215,6 +216,7 @@ def intend(
         raise CatalogReplaced
     scopes = {scope for row in unsent for scope in ledger.scopes_of(row)}
     held = {row.id for row in unsent} - _release_excess(session, scopes, now=now)
+    held -= _release_superseded(session, {row.id: row.analysis_id for row in unsent}, now=now)
     waiting = [prediction_id for prediction_id in prediction_ids if prediction_id in held]
     granted = waiting[: account.take_starts(session, endpoint, len(waiting), limits, now=now)]
     if granted:
@@ -225,6 +227,28 @@ def intend(
             .execution_options(synchronize_session=False)
         )
     return Intents(granted=frozenset(granted), gone=frozenset(prediction_ids) - held)
+
+
+def _release_superseded(session: Session, unsent: Mapping[int, int], *, now: datetime) -> set[int]:
+    """Release holds, given with their analyses, of which another prediction has come to light.
+
+    It was bought before, and was found after the hold was made. Gives what was released.
+    """
+    bought = set(
+        session.scalars(
+            select(Prediction.analysis_id).where(
+                Prediction.analysis_id.in_(set(unsent.values())),
+                Prediction.surplus.is_(True),
+                Prediction.status.in_(LIVE),
+            )
+        )
+    )
+    released = {one for one, analysis_id in unsent.items() if analysis_id in bought}
+    for prediction_id in sorted(released):
+        reason = "It had been bought before."
+        predictions.drop(session, prediction_id, reason=reason, retry=True, now=now)
+    session.flush()
+    return released
 
 
 def _release_excess(session: Session, scopes: Collection[str], *, now: datetime) -> set[int]:

@@ -381,6 +381,7 @@ class UnclaimedPrediction(Base):
 
     endpoint: Mapped[str] = mapped_column(String(255), primary_key=True)
     provider_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    token: Mapped[str] = mapped_column(String(64))
     #: Which analysis it is of (`catalog.tokens.identity_digest`).
     digest: Mapped[str] = mapped_column(String(32))
     #: When the provider says that it began; the provider forgets it after seven days.

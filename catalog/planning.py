@@ -53,6 +53,8 @@ class Plan:
     #: Completed, or about to be, by the run itself, which collects what earlier ones bought.
     collected: int = 0
     in_flight_elsewhere: int = 0
+    #: Analyses of which a submission was lost, by whichever run.
+    uncertain: set[int] = field(default_factory=set)
     #: Of videos whose length is not known, so nothing can be quoted.
     unquotable: list[Left] = field(default_factory=list)
     #: Beyond `most_videos`.
@@ -121,6 +123,9 @@ def _is_left(plan: Plan, left: Left, terms: Terms) -> bool:
             plan.collected += 1
         case AnalysisStatus.COMPLETED:
             plan.done_before += 1
-        case AnalysisStatus.PENDING | AnalysisStatus.UNCERTAIN:
+        case AnalysisStatus.PENDING:
             plan.in_flight_elsewhere += 1
+        case AnalysisStatus.UNCERTAIN:
+            plan.in_flight_elsewhere += 1
+            plan.uncertain.add(left.analysis_id)
     return False

@@ -230,6 +230,8 @@ class Claim:
     quote_micros: int
     price_list: str
     token: str
+    #: Used where the catalog has the token already.
+    spare_token: str
     #: Where its money counts: the day and the month in which it began.
     scopes: Scopes
     #: The run that its money counts under, and the one that looks after it.
@@ -249,8 +251,9 @@ def claim(session: Session, found: Claim, *, now: datetime) -> int | None:
         Analysis, found.analysis_id, with_for_update=True, populate_existing=True
     )
     budgets.lock(session, found.scopes)
+    is_taken = session.scalar(select(Prediction.id).where(Prediction.token == found.token))
     prediction = Prediction(
-        token=found.token,
+        token=found.token if is_taken is None else found.spare_token,
         analysis_id=found.analysis_id,
         run_id=found.run_id,
         owner_run_id=found.owner_run_id,

@@ -64,8 +64,9 @@ def start(
     process: Process,
     flow_run_id: str | None,
     now: datetime,
+    heartbeat_at: datetime | None = None,
 ) -> None:
-    """Write down that a run begins."""
+    """Write down that a run begins; signs of life are told in the provider's time."""
     session.add(
         Run(
             id=run_id,
@@ -75,7 +76,7 @@ def start(
             host=process.host,
             pid=process.pid,
             process_started_at=process.started_at,
-            heartbeat_at=now,
+            heartbeat_at=heartbeat_at or now,
             started_at=now,
         )
     )

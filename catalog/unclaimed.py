@@ -25,6 +25,7 @@ class Unclaimed:
     """One that was found in the provider's list."""
 
     provider_id: str
+    token: str
     #: `catalog.tokens.identity_digest` of its analysis.
     digest: str
     created_at: datetime
@@ -41,6 +42,7 @@ def remember(session: Session, endpoint: str, found: Sequence[Unclaimed]) -> Non
                     {
                         "endpoint": endpoint,
                         "provider_id": one.provider_id,
+                        "token": one.token,
                         "digest": one.digest,
                         "created_at": one.created_at,
                     }
@@ -62,7 +64,12 @@ def kept(session: Session, endpoint: str, *, now: datetime) -> list[Unclaimed]:
         .order_by(UnclaimedPrediction.created_at, UnclaimedPrediction.provider_id)
     )
     return [
-        Unclaimed(provider_id=row.provider_id, digest=row.digest, created_at=row.created_at)
+        Unclaimed(
+            provider_id=row.provider_id,
+            token=row.token,
+            digest=row.digest,
+            created_at=row.created_at,
+        )
         for row in rows
     ]
 

@@ -47,14 +47,17 @@ class _Found:
     strangers: int = 0
 
 
-async def adopt_listed(services: Services, *, run_id: str, tally: Tally) -> list[Orphan] | None:
+async def adopt_listed(
+    services: Services, *, run_id: str, tally: Tally, taken: frozenset[int] = frozenset()
+) -> list[Orphan] | None:
     """Adopt what the provider lists with our tokens; gives what is to be collected.
 
-    What is of an analysis that nobody wants here yet is remembered until somebody does. None if the
-    list cannot be read to its end: then what it does not show proves nothing.
+    `taken` are holds that this run has taken over from dead ones, and does not send. What is of an
+    analysis that nobody wants here yet is remembered until somebody does. None if the list cannot
+    be read to its end, or lacks what it must show: then its silence proves nothing.
     """
     try:
-        found = await _read_list(services)
+        found = await _read_list(services, taken)
     except (ProviderUnreadable, AccountStopped) as error:
         tally.notices.append(
             f"The provider's list could not be searched for what another catalog bought: {error}"
@@ -83,15 +86,29 @@ async def adopt_recent(services: Services, *, run_id: str, tally: Tally) -> list
     """Adopt as `adopt_listed` does, if the newest page of the list shows that there is anything.
 
     Costs one request before a run buys, and saves whoever restored a catalog and forgot to say so.
+
+    Raises:
+        ProviderUnreadable: if something was bought that is not known here, and the list does not
+            say what; whoever bought now would buy it again.
     """
     if services.provider.offline:
         return []
     try:
         if not await _shows_unknown(services):
             return []
-    except (ProviderUnreadable, AccountStopped):
-        return []  # whatever the run does next says what is wrong
-    return await adopt_listed(services, run_id=run_id, tally=tally) or []
+    except (ProviderUnreadable, AccountStopped) as error:
+        tally.notices.append(
+            "The provider's list could not be read, so nobody looked whether another catalog, or "
+            f"this one before it was restored, bought the same: {error}"
+        )
+        return []
+    adopted = await adopt_listed(services, run_id=run_id, tally=tally)
+    if adopted is None:
+        raise ProviderUnreadable(
+            "The provider lists predictions with tokens of ours that this catalog does not know, "
+            "and the list cannot be read to its end, so nothing is bought. Try again later."
+        )
+    return adopted
 
 
 async def claim_wanted(services: Services, *, run_id: str, tally: Tally) -> list[Orphan]:
@@ -121,33 +138,62 @@ def _waiting(services: Services) -> list[Unclaimed]:
         return unclaimed.kept(session, services.provider.endpoint, now=services.provider.clock())
 
 
-async def _read_list(services: Services) -> _Found:
+async def _read_list(services: Services, taken: frozenset[int]) -> _Found:
     """Read the whole list of the last days.
 
     Raises:
-        ProviderUnreadable: if it cannot be read to its end.
+        ProviderUnreadable: if it cannot be read to its end, or lacks what was certainly accepted.
     """
     found, page = _Found(), list[ListedPrediction]()
+    missing = await asyncio.to_thread(_expected, services)
     async for row in _listed(services):
+        missing.discard(row.provider_id)
         page.append(row)
         if len(page) >= _ROWS_AT_ONCE:
-            await asyncio.to_thread(_sort, page, found, services)
+            await asyncio.to_thread(_sort, page, found, services, taken)
             page = []
-    await asyncio.to_thread(_sort, page, found, services)
+    await asyncio.to_thread(_sort, page, found, services, taken)
+    if missing:
+        raise ProviderUnreadable(
+            f"It lacks {len(missing)} predictions that were certainly accepted. It lags, or is "
+            "another account's."
+        )
     return found
 
 
+def _expected(services: Services) -> set[str]:
+    """Give the ids that the list must show: what was accepted longer ago than it may lag."""
+    provider = services.provider
+    now = provider.clock.earliest()
+    with services.catalog.read() as session:
+        accepted = collecting.accepted_since(
+            session, provider.endpoint, provider.prices.model, since=now - LIST_KEEPS
+        )
+    return {one for one, at in accepted.items() if at <= now - provider.settle_delay}
+
+
 async def _shows_unknown(services: Services) -> bool:
-    """Whether the newest page of the list has what the catalog neither has nor remembers."""
+    """Whether the newest page of the list has what the catalog neither has nor remembers.
+
+    Raises:
+        ProviderUnreadable: if it cannot be read.
+    """
     found, page = _Found(), list[ListedPrediction]()
-    async with aclosing(_listed(services)) as rows:
-        async for row in rows:
-            page.append(row)
-            if len(page) >= PAGE_SIZE:
-                break
-    await asyncio.to_thread(_sort, page, found, services)
+    trouble: ProviderUnreadable | None = None
+    try:
+        async with aclosing(_listed(services)) as rows:
+            async for row in rows:
+                page.append(row)
+                if len(page) >= PAGE_SIZE:
+                    break
+    except ProviderUnreadable as error:
+        trouble = error  # what was read before it counts
+    await asyncio.to_thread(_sort, page, found, services, frozenset())
     kept = {one.provider_id for one in await asyncio.to_thread(_waiting, services)}
-    return bool(found.sent) or any(one.provider_id not in kept for one in found.unclaimed)
+    shows = bool(found.sent) or any(one.provider_id not in kept for one in found.unclaimed)
+    if trouble is not None and not shows:
+        raise trouble
+    return shows
 
 
 def _listed(services: Services) -> AsyncGenerator[ListedPrediction]:
@@ -160,7 +206,9 @@ def _listed(services: Services) -> AsyncGenerator[ListedPrediction]:
     )
 
 
-def _sort(rows: Sequence[ListedPrediction], found: _Found, services: Services) -> None:
+def _sort(
+    rows: Sequence[ListedPrediction], found: _Found, services: Services, taken: frozenset[int]
+) -> None:
     """Add what these rows show of ours that the catalog does not have."""
     tokens = {
         row.provider_id: token
@@ -176,7 +224,7 @@ def _sort(rows: Sequence[ListedPrediction], found: _Found, services: Services) -
         if token is None or row.provider_id in known:
             continue
         sent, digest = ours.get(token), digest_in(token)
-        if sent is not None and _is_being_sent(sent, alive):
+        if sent is not None and sent.prediction_id not in taken and _is_being_sent(sent, alive):
             continue
         if sent is not None and sent.status in ADOPTABLE:
             found.sent.append((row, sent))
@@ -186,6 +234,7 @@ def _sort(rows: Sequence[ListedPrediction], found: _Found, services: Services) -
             found.unclaimed.append(
                 Unclaimed(
                     provider_id=row.provider_id,
+                    token=token,
                     digest=digest,
                     created_at=row.created_at or services.provider.clock(),
                 )
@@ -232,7 +281,9 @@ def _claims(waiting: Sequence[Unclaimed], services: Services, run_id: str) -> li
                     created_at=one.created_at,
                     quote_micros=micros,
                     price_list=prices.version,
-                    token=new_token(digest, services.new_token()),
+                    # The provider may have taken two under one token; one of them keeps it.
+                    token=one.token,
+                    spare_token=new_token(digest, services.new_token()),
                     scopes=scopes_at(one.created_at, run_id=bought_by, zone=services.zone),
                     run_id=bought_by,
                     owner_run_id=run_id,

@@ -10,7 +10,7 @@ from datetime import datetime
 from catalog.collecting import Orphan
 from catalog.errors import AccountStopped
 from catalog.planning import Job
-from catalog.values import Completed, Ended, Failed, Pending
+from catalog.values import Completed, Ended, Failed, Gone, Pending
 from tasks.address import Addresses
 from tasks.poll import Poller
 from tasks.record import MEDIA_ACCESS_FAILED, record
@@ -82,6 +82,14 @@ class Follower:
         self.tally.analyses.failed += 1
         self.tally.failures.append(trouble)
 
+    def _collected_nothing(self, orphan: Orphan, ended: Failed | Gone) -> None:
+        """Count that an earlier run's prediction ended without an answer, unless it is had yet."""
+        reason = ended.reason if isinstance(ended, Failed) else "The provider no longer knows it."
+        trouble = Trouble(what=f"prediction {orphan.prediction_id}", reason=reason, kind="analysis")
+        self._troubles[orphan.analysis_id] = trouble
+        self.tally.analyses.failed += 1
+        self.tally.failures.append(trouble)
+
     def _forget_trouble(self, job: Job) -> None:
         trouble = self._troubles.pop(job.left.analysis_id, None)
         if trouble is not None:
@@ -118,6 +126,8 @@ class Follower:
         )
         if job is None:
             self.tally.analyses.collected += 1
+            if orphan is not None and not isinstance(ended, Completed):
+                self._collected_nothing(orphan, ended)
         elif isinstance(ended, Completed):
             self.tally.analyses.completed += 1
             self._forget_trouble(job)

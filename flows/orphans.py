@@ -14,7 +14,7 @@ from catalog.values import PredictionStatus, RefusalKind, Refused
 from flows.adopt import adopt_listed
 from tasks.processes import host, living
 from tasks.services import Services
-from tasks.tally import Tally
+from tasks.tally import Tally, Trouble
 
 #: Stands for the sandbox inside each process.
 OFFLINE_ENDPOINT = "offline"
@@ -58,10 +58,13 @@ async def take_over(services: Services, *, run_id: str, tally: Tally) -> list[Or
     may_release = True
     if any(one.status is PredictionStatus.HELD and _is_here(one, services) for one in found):
         # A catalog that was restored from a backup calls held what was sent after it.
-        searched = await adopt_listed(services, run_id=run_id, tally=tally)
+        taken = frozenset(one.prediction_id for one in found)
+        searched = await adopt_listed(services, run_id=run_id, tally=tally, taken=taken)
         may_release = searched is not None
         if not may_release:
-            tally.notices.append("What a run that died held stays held until the list can be read.")
+            reason = "What a run that died held stays held until the provider's list can be read."
+            endpoint = services.provider.endpoint
+            tally.failures.append(Trouble(what=endpoint, reason=reason, kind="provider"))
         running += searched or []
     for orphan in found:
         is_out = orphan.status in {PredictionStatus.HELD, PredictionStatus.RUNNING}

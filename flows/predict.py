@@ -75,6 +75,8 @@ class Engine:
     breaker: Breaker = field(default_factory=Breaker)
     #: Set once the account has said that nothing else will work.
     account_stop: AccountStopped | None = None
+    #: Analyses of the run of which an earlier one lost a submission.
+    uncertain_before: set[int] = field(default_factory=set)
     #: Analyses that are left to the next run, because their videos cannot be reached now.
     put_off: set[int] = field(default_factory=set)
     _halt: asyncio.Event = field(default_factory=asyncio.Event)

@@ -16,7 +16,7 @@ from functools import partial
 from catalog import collecting, drift, ledger, predictions
 from catalog.analyses import Wish
 from catalog.collecting import Orphan
-from catalog.errors import UsageError
+from catalog.errors import AccountStopped, UsageError
 from flows.adopt import adopt_listed, count_waiting
 from flows.bill import settle_or_say_why
 from flows.door import Door
@@ -63,6 +63,7 @@ async def reconcile(
     Raises:
         UsageError: if one of those is not uncertain; nothing is decided then.
     """
+    await learn_time(services)
     async with recorded("reconcile", options, services, tally) as record:
         engine = new_engine(
             services,
@@ -74,7 +75,6 @@ async def reconcile(
             rng=random.Random(),  # noqa: S311 - spreads polls, guards nothing
         )
         async with background(engine.watch()):
-            await learn_time(services)
             orphans = await take_over(services, run_id=record.run_id, tally=tally)
             orphans += await _adopt(services, record.run_id, tally, after_restore=after_restore)
             named = await asyncio.to_thread(_named, assume_lost, older_than, services)
@@ -122,9 +122,13 @@ async def _collect(engine: Engine, orphans: Sequence[Orphan], tally: Tally) -> N
     tally.stage = "Asking after lost answers"
     async with together() as group:
         group.create_task(engine.collect(orphans))
-        resolved = await resolve(
-            engine.services, run_id=engine.run_id, until=engine.door.stop_asked
-        )
+        try:
+            resolved = await resolve(
+                engine.services, run_id=engine.run_id, until=engine.door.stop_asked
+            )
+        except AccountStopped as error:  # what runs is collected all the same
+            engine.stop_account(error)
+            return
         tally.stage = "Collecting what is out"
         await engine.collect(resolved.adopted)
 

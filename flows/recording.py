@@ -107,6 +107,7 @@ def _start(
         process=this_process(),
         flow_run_id=options.flow_run_id,
         now=services.clock(),
+        heartbeat_at=services.provider.clock(),
     )
     own = None if options.shares else options.budget_micros
     budgets.open_run(session, f"run:{record.run_id}", own)

@@ -12,14 +12,15 @@ import random
 from collections.abc import Sequence
 
 from catalog import collecting, ledger
-from catalog.errors import AccountStopped, ReelcatError
+from catalog.collecting import Orphan
+from catalog.errors import AccountStopped, ProviderUnreadable, ReelcatError
 from catalog.money import show
 from catalog.planning import Job, Plan
 from catalog.sources import Scope
 from catalog.totals import Totals
 from catalog.values import RefusalKind
 from flows.adopt import adopt_recent, claim_wanted
-from flows.bill import settle_or_say_why
+from flows.bill import settle, settle_or_say_why
 from flows.door import Door
 from flows.ingest import ingest, join_in
 from flows.options import RunOptions
@@ -54,6 +55,7 @@ async def run(
     sources = [parse_source(source) for source in options.sources]
     tally.money.budget = options.budget_micros
     await require_budget(options, services)
+    await learn_time(services)
     async with recorded("run", options, services, tally) as record:
         budget_run_id = options.shares or record.run_id
         planner = new_planner(options, services, run_id=budget_run_id, zone=settings.zone)
@@ -82,17 +84,17 @@ async def _catalog(
     """
     services = engine.services
     tally.stage = "Collecting what earlier runs left"
-    await learn_time(services)
     orphans = await take_over(services, run_id=engine.run_id, tally=tally)
-    orphans += await adopt_recent(services, run_id=engine.run_id, tally=tally)
-    resolved = await resolve(services, run_id=engine.run_id)
+    adopted = await _resolve(engine)
     stopped: ReelcatError | None = None
     scopes: Sequence[Scope] = ()
     async with together() as group:
-        group.create_task(engine.collect([*orphans, *resolved.adopted]))
+        group.create_task(engine.collect([*orphans, *adopted]))
         others = Others(engine=engine, group=group)
         try:
             async with background(others.watch()):
+                found = await adopt_recent(services, run_id=engine.run_id, tally=tally)
+                group.create_task(engine.collect(found))
                 # What was refunded meanwhile may be bought again.
                 await settle_or_say_why(services, tally)
                 into = join_in if others.is_guest else ingest
@@ -109,6 +111,15 @@ async def _catalog(
         # They were in flight when the plan was made, and have been collected beside it.
         plan = await planner.plan(scopes, collected=engine.follower.collected)
         tally.analyses.in_flight_elsewhere = plan.in_flight_elsewhere
+
+
+async def _resolve(engine: Engine) -> Sequence[Orphan]:
+    """Ask after lost answers; an account that refuses to be asked stops only what is bought."""
+    try:
+        return (await resolve(engine.services, run_id=engine.run_id)).adopted
+    except AccountStopped as error:
+        engine.stop_account(error)
+        return []
 
 
 async def _buy(
@@ -128,6 +139,7 @@ async def _buy(
         if number == 0:
             plan = await _claim(plan, scopes, planner, others, tally)
             shown = {job.left.analysis_id for job in plan.jobs}
+            engine.uncertain_before = plan.uncertain
             canary = await _show(plan, engine, tally)
         tally.analyses.over_budget = len(plan.over_budget)
         shown |= await others.bought()
@@ -189,6 +201,15 @@ async def _buy_first(canary: Sequence[Job], engine: Engine) -> None:
     """Buy one where nobody said what it costs, and read its bill before the others are bought."""
     before = await unseen_drift(engine.services)
     await engine.predict(canary)
+    try:
+        await settle(engine.services)
+    except ProviderUnreadable as error:
+        engine.stop_account(
+            AccountStopped(
+                "The provider does not say what it charges, and its bill for the first prediction "
+                f"cannot be read, so nothing more is bought: {error}"
+            )
+        )
     after = await unseen_drift(engine.services)
     if after.micros > before.micros:
         engine.stop_account(
@@ -300,5 +321,7 @@ def _balances(engine: Engine) -> tuple[Totals, list[str]]:
     with engine.services.catalog.read() as session:
         return (
             ledger.totals(session, run_id=engine.budget_run_id),
-            collecting.uncertain_names(session, run_id=engine.budget_run_id),
+            collecting.uncertain_names(
+                session, run_id=engine.budget_run_id, analyses=engine.uncertain_before
+            ),
         )

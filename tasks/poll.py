@@ -72,7 +72,9 @@ class Poller:
             waited = self._seconds() - began  # no clock that is set meanwhile moves it
             age = taken_over_at + waited
             if isinstance(outcome, Gone):
-                if expires_at is not None and clock() >= expires_at:
+                # By both clocks: what is called forgotten is looked for no more.
+                now = min(clock.earliest(), self.services.clock())
+                if expires_at is not None and now >= expires_at:
                     return outcome
                 outcome = Pending(trouble="the provider does not know it yet")
             if not isinstance(outcome, Pending):

@@ -30,6 +30,7 @@ def upgrade() -> None:
         "unclaimed_predictions",
         sa.Column("endpoint", sa.String(length=255), nullable=False),
         sa.Column("provider_id", sa.String(length=128), nullable=False),
+        sa.Column("token", sa.String(length=64), nullable=False),
         sa.Column("digest", sa.String(length=32), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("endpoint", "provider_id", name="pk_unclaimed_predictions"),

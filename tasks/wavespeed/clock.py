@@ -54,6 +54,8 @@ class ProviderClock:
         self._wall = wall
         self._uptime = uptime
         self._sample: _Sample | None = None
+        #: The most by which two answers contradicted each other.
+        self._doubt = timedelta(0)
 
     def instant(self) -> Instant:
         """Read this machine's clocks."""
@@ -74,7 +76,8 @@ class ProviderClock:
         """Learn from a time that the provider stated between `asked` and now.
 
         `step` is by how much it may have rounded down. What earlier answers told makes the range
-        narrower; where it contradicts, a clock was set, and the last answer counts alone.
+        narrower. Where an answer contradicts them, a clock was set, or the provider's machines
+        disagree: the range is then wider by as much, for good.
         """
         received = self.instant()
         _, under_way = received.elapsed(asked)
@@ -84,6 +87,9 @@ class ProviderClock:
             before = self._sample.earliest + least, self._sample.latest + most
             if max(earliest, before[0]) <= min(latest, before[1]):
                 earliest, latest = max(earliest, before[0]), min(latest, before[1])
+            else:
+                apart = abs(earliest - before[0]), abs(latest - before[1])
+                self._doubt = max(self._doubt, *apart)
         self._sample = _Sample(earliest=earliest, latest=latest, received=received)
 
     def earliest(self) -> datetime:
@@ -91,14 +97,14 @@ class ProviderClock:
         if self._sample is None:
             return self._wall()
         least, _ = self.instant().elapsed(self._sample.received)
-        return self._sample.earliest + least
+        return self._sample.earliest + least - self._doubt
 
     def latest(self) -> datetime:
         """Give a time that the provider's clock has not passed."""
         if self._sample is None:
             return self._wall()
         _, most = self.instant().elapsed(self._sample.received)
-        return self._sample.latest + most
+        return self._sample.latest + most + self._doubt
 
     def __call__(self) -> datetime:
         """Give the provider's time, rather too early than too late."""

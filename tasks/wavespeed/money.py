@@ -149,6 +149,8 @@ def collect_lines(found: dict[str, BillingRow], lines: Iterable[BillingRow]) -> 
     names: list[str] = []
     for line in lines:
         name = f"{line.provider_id or ''}:{line.kind}:{line.uuid}"
+        if name in names and found[name].created_at != line.created_at:
+            name = f"{name}:{line.created_at}"  # two charges under one id, and not one told twice
         names.append(name)
         before = found.setdefault(name, line)
         if (before.amount_micros, before.is_negative) != (line.amount_micros, line.is_negative):

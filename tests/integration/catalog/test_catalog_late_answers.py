@@ -128,6 +128,7 @@ def test_what_another_catalog_bought_is_claimed_with_its_money(catalog, lives):
         quote_micros=QUOTE,
         price_list="list",
         token="another-catalogs",
+        spare_token="spare",
         scopes=scopes("run"),
         run_id="run",
         owner_run_id="run",

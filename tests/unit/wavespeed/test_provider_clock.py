@@ -86,7 +86,7 @@ def test_a_clock_that_was_set_makes_the_range_wider_and_never_wrong(by, passed):
     assert clock.earliest() - slack <= machine.provider() <= clock.latest() + slack
 
 
-def test_answers_make_the_range_narrow_and_a_jump_of_the_providers_clock_begins_anew():
+def test_answers_make_the_range_narrow_and_a_jump_of_the_providers_clock_makes_it_wide():
     machine = Machine(now=0.7, provider_ahead=7200)
     clock = ProviderClock(machine.wall, machine.uptime)
     for _ in range(30):
@@ -95,6 +95,18 @@ def test_answers_make_the_range_narrow_and_a_jump_of_the_providers_clock_begins_
     assert clock.latest() - clock.earliest() < timedelta(seconds=0.3)
     machine.provider_ahead = -7200
     machine.ask(clock, there=0.02, back=0.02)
+    assert clock.earliest() <= machine.provider() <= clock.latest()
+
+
+def test_one_answer_that_contradicts_the_others_is_not_believed_alone():
+    machine = Machine()
+    clock = ProviderClock(machine.wall, machine.uptime)
+    machine.ask(clock, there=0.1, back=0.1)
+    machine.provider_ahead = 8 * 86_400  # one of the provider's machines, for one answer
+    machine.ask(clock, there=0.1, back=0.1)
+    machine.provider_ahead = 0
+    assert clock.earliest() <= machine.provider() <= clock.latest()
+    machine.ask(clock, there=0.1, back=0.1)
     assert clock.earliest() <= machine.provider() <= clock.latest()
 
 
