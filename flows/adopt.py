@@ -224,7 +224,7 @@ def _sort(
         if token is None or row.provider_id in known:
             continue
         sent, digest = ours.get(token), digest_in(token)
-        if sent is not None and sent.prediction_id not in taken and _is_being_sent(sent, alive):
+        if sent is not None and _is_being_sent(sent, alive, taken):
             continue
         if sent is not None and sent.status in ADOPTABLE:
             found.sent.append((row, sent))
@@ -241,10 +241,12 @@ def _sort(
             )
 
 
-def _is_being_sent(sent: Sent, alive: frozenset[str]) -> bool:
-    """Whether a living run is about to write down what becomes of a submission."""
-    being_sent = {PredictionStatus.HELD, PredictionStatus.SUBMITTING}
-    return sent.status in being_sent and sent.owner_run_id in alive
+def _is_being_sent(sent: Sent, alive: frozenset[str], taken: frozenset[int]) -> bool:
+    """Whether somebody is about to write down what becomes of a submission."""
+    if sent.status is PredictionStatus.SUBMITTING:  # of a dead run: it is asked after next
+        return True
+    is_held = sent.status is PredictionStatus.HELD
+    return is_held and sent.owner_run_id in alive and sent.prediction_id not in taken
 
 
 def _adopt(

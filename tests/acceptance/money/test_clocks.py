@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from money_world import HOUR, PRICE, once
 
-from catalog.values import PredictionStatus
+from catalog.values import Order, PredictionStatus
 from tasks import crashpoints
 from tasks.wavespeed.sandbox.faults import Fault
 
@@ -28,11 +28,9 @@ def set_clock(world, ahead):
 async def test_a_lost_answer_is_judged_in_the_providers_time(world, fault, hours):
     here = await world(once(fault, first=2), films=4)
     set_clock(here, hours * HOUR)
-    await here.run(concurrency=1, check=False)
-    books = await here.check()
-    assert books.audit["duplicates"] == 0
+    await here.run(concurrency=1, order=Order.PATH, limit=3)
     here.clock.advance(LATER)
-    await here.run()
+    await here.run()  # what it buys is the witness
     here.clock.advance(LATER)
     await here.run()
     await here.check_all_done(accepted=4, charged=4 * PRICE)

@@ -74,7 +74,9 @@ class Doomed:
     async def finish(self) -> None:
         """Run until nothing is left, and compare the three books."""
         assert await self() in {0, 1}
-        await self(retry_failed=True)
+        # What never arrived is seen to when something of ours was accepted later, and bought next.
+        for _ in range(3):
+            await self(retry_failed=True)
         books = await self.world.check()
         assert books.analyses == {AnalysisStatus.COMPLETED: FILMS}
         assert books.audit["completed"] == FILMS
@@ -154,13 +156,14 @@ async def test_a_run_that_is_killed_while_it_takes_over_from_a_dead_one_pays_not
 @pytest.mark.parametrize("point", [*TOO_LATE, "settle: before commit"])
 async def test_what_was_forgotten_is_charged_once_whenever_its_collector_is_killed(doomed, point):
     here, code = await come_too_late(doomed, point=None if "settle" in point else point)
-    assert code == (0 if "settle" in point else KILLED)
+    # What nobody collected in time has failed, and is named once.
+    assert code == (1 if "settle" in point else KILLED)
     here.world.clock.advance(DAY_LONG + HOUR)
     ahead = (9 * DAY_LONG + HOUR).total_seconds()
     if "settle" in point:
         assert await here(command="reconcile", ahead_seconds=ahead, point=point) == KILLED
     else:
-        assert await here(command="reconcile", ahead_seconds=ahead) == 0
+        assert await here(command="reconcile", ahead_seconds=ahead) == 1
     later = ahead + DAY_LONG.total_seconds() + 60
     here.world.clock.advance(DAY_LONG)
     assert await here(command="reconcile", ahead_seconds=later) == 0

@@ -174,7 +174,9 @@ def disk(folder: Path, *options: str) -> Iterator[tuple[Path, bool]]:
     """A folder, and whether it is a disk of its own, which takes an administrator."""
     place = folder / "shelf"
     place.mkdir()
-    mounted = os.geteuid() == 0 and mount("-t", "tmpfs", *options, "none", str(place))
+    mounted = os.geteuid() == 0 and mount(
+        "-t", "tmpfs", "-o", "mode=700", *options, "none", str(place)
+    )
     try:
         yield place, mounted
     finally:
