@@ -146,8 +146,15 @@ def _lent_password(environment: Mapping[str, str]) -> str | None:
                 f"{name} comes from the environment and this address from a file of the current "
                 "folder, to which the password would be sent; set both in the same place"
             )
-    home = environment.get("HOME") or "~"
-    passwords = Path(environment.get("PGPASSFILE") or Path(home).expanduser() / ".pgpass")
+    home: Path | None
+    try:
+        home = Path(environment.get("HOME") or "~").expanduser()
+    except RuntimeError:  # a user without a home folder has no file of passwords in it
+        home = None
+    named = environment.get("PGPASSFILE") or (home and home / ".pgpass")
+    if named is None:
+        return None
+    passwords = Path(named)
     if not _has_password_for_any_host(passwords):
         return None
     return (

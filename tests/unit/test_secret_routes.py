@@ -179,3 +179,7 @@ def test_the_file_of_passwords_gives_them_to_the_hosts_that_it_names(tmp_path, l
     path.write_text(line)
     environment = {"PGPASSFILE": str(path)} if named else {"HOME": str(tmp_path)}
     assert (database_trouble(THEIRS, environment) is None) == goes
+
+
+def test_a_user_without_a_home_folder_has_no_file_of_passwords():
+    assert database_trouble(THEIRS, {"HOME": "~nobody-of-this-name"}) is None
