@@ -7,6 +7,7 @@ repeats an address that could not be taken apart: nobody knows where in it a pas
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlencode
@@ -34,6 +35,8 @@ _DRIVERS = {"sqlite": ("pysqlite",), "postgresql": ("psycopg",)}
 #: What a `file:` address may ask for and still mean an ordinary catalog.
 _USUAL = {"uri": {"true", "1"}, "mode": {"rw", "rwc"}}
 _HIDDEN = ("password", "secret", "token", "key")
+#: The only options that may be given more than once: one for each server.
+_SEVERAL = frozenset({"host", "port"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,6 +136,8 @@ def _sqlite(rest: str) -> SqliteAddress:
                 "The home folder that ~ stands for in the catalog's address is not known; write "
                 "the whole path, sqlite:////films/reelcat.db."
             ) from None
+    if "\0" in path:
+        raise CatalogError(_NO_ADDRESS)
     if path.strip() in {"", ":memory:"}:
         raise CatalogError("A catalog in memory keeps nothing; name a file, sqlite:///reelcat.db.")
     return SqliteAddress(path=path)
@@ -158,14 +163,26 @@ def _postgresql(rest: str) -> PostgresqlAddress:
     port = int(match["port"]) if match is not None and match["port"] else None
     if match is None or not (port is None or 0 < port < 65_536) or "#" in place:
         raise CatalogError(_AMBIGUOUS)
+    options = tuple(parse_qsl(query, keep_blank_values=True))
+    _require_no_repetition([name for name, _ in options])
     return PostgresqlAddress(
         user=user,
         password=password,
         host=match["ipv6"] or match["host"] or None,
         port=port,
         database=unquote(database) or None,
-        options=tuple(parse_qsl(query, keep_blank_values=True)),
+        options=options,
     )
+
+
+def _require_no_repetition(names: Sequence[str]) -> None:
+    """Refuse an option that is there twice: two readers might take different ones."""
+    for name in names:
+        if name not in _SEVERAL and names.count(name) > 1:
+            raise CatalogError(
+                "The catalog's address holds one of its options more than once; write each option "
+                "behind the ? once."
+            )
 
 
 def _credentials(rest: str) -> tuple[str | None, str | None, str]:

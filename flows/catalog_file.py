@@ -13,8 +13,8 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import unquote
 
+from catalog.addresses import SqliteAddress, parse_address
 from catalog.errors import CatalogError
 from flows.ownership import why_changeable
 
@@ -28,7 +28,7 @@ def require_own_catalog(url: str, *, named_here: bool) -> None:
     `named_here`: no option and no environment names it, but a file of the folder, or nothing.
 
     Raises:
-        CatalogError: naming the file and what is wrong with it.
+        CatalogError: naming the file and what is wrong with it, or that this is no address.
     """
     path = path_in(url)
     if path is None or not (named_here or _lies_here(path)):
@@ -45,21 +45,17 @@ def require_own_catalog(url: str, *, named_here: bool) -> None:
 def path_in(url: str) -> Path | None:
     """Give the file that an address of a catalog names; None if it names none.
 
+    Raises:
+        CatalogError: it is no address; whoever opens the catalog reads it in the same way.
+
     >>> path_in("sqlite:///films/reelcat.db").as_posix()
     'films/reelcat.db'
-    >>> path_in("sqlite:///file:%2Ffilms/reelcat.db?mode=ro&uri=true").as_posix()
+    >>> path_in("sqlite:///file:%2Ffilms/reelcat.db?mode=rw&uri=true").as_posix()
     '/films/reelcat.db'
     >>> path_in("postgresql://me@db.example/reelcat")
     """
-    scheme, divided, rest = url.partition(":///")
-    if not divided or not scheme.lower().startswith("sqlite"):
-        return None
-    name, _, query = rest.partition("?")
-    if name.startswith("file:") and "uri=" in query:  # without it, a strange name of a file
-        name = unquote(name.removeprefix("file:").partition("#")[0])
-        name = name.removeprefix("//localhost") if name.startswith("//localhost/") else name
-        name = name.removeprefix("//") if name.startswith("///") else name
-    return Path(name) if name and name != ":memory:" else None
+    address = parse_address(url)
+    return Path(address.path) if isinstance(address, SqliteAddress) else None
 
 
 def _lies_here(path: Path) -> bool:

@@ -71,7 +71,11 @@ class Refused:
         """Tell whether it would have set the key, an address or the catalog."""
         if self.names is None:
             return True
-        given = {name.upper() for name in environment}
+        given = {
+            name.upper()
+            for name, value in environment.items()
+            if value or not name.upper().startswith(_PREFIX)
+        }
         return bool((self.names & _DECIDING) - given)
 
 

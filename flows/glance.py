@@ -51,7 +51,8 @@ def _given() -> dict[str, Any] | None:
     if files.refused:
         return None
     defaults = {"database_url": "sqlite:///reelcat.db", "timezone": "UTC"}
-    written = defaults | files.toml | _ours(files.variables)
+    toml = {name.lower(): value for name, value in files.toml.items()}
+    written = defaults | toml | _ours(files.variables)
     found = written | _ours(os.environ)
     named_here = "database_url" not in _ours(os.environ)
     if named_here and path_in(str(found["database_url"])) is None:
@@ -64,7 +65,7 @@ def _ours(environment: Mapping[str, str | None]) -> dict[str, str]:
     return {
         name.lower().removeprefix(_PREFIX): value
         for name, value in environment.items()
-        if value is not None and name.lower().startswith(_PREFIX)
+        if value and name.lower().startswith(_PREFIX)
     }
 
 

@@ -48,13 +48,14 @@ def prefect_is_configured() -> bool:
     place = _PrefectPlace()
     if place.api_url:
         return True
-    path = (place.profiles_path or place.home / "profiles.toml").expanduser()
     try:
+        # RuntimeError: a user without a home folder; the others: a file that is no list of profiles
+        path = (place.profiles_path or place.home / "profiles.toml").expanduser()
         known = tomllib.loads(path.read_text("utf-8"))
         active = known["profiles"][place.profile or known["active"]]
-    except (OSError, ValueError, KeyError):
+        return bool(active.get("PREFECT_API_URL"))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError):
         return False
-    return bool(active.get("PREFECT_API_URL"))
 
 
 def import_prefect() -> None:

@@ -13,13 +13,11 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from catalog.addresses import PostgresqlAddress, parse_address
+from catalog.errors import CatalogError
 from flows.folder_files import CREDENTIALS, DOTENV, ENDPOINTS, LENT
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
 
 
 class Strength(enum.IntEnum):
@@ -118,19 +116,24 @@ def database_trouble(url: str, environment: Mapping[str, str]) -> str | None:
     A password in the address is the address's own. The user's file of passwords names the hosts
     that each is for; one that is for any host is for none that the folder names.
     """
-    parsed = _postgresql(url)
-    if parsed is None:
+    try:
+        address = parse_address(url)  # as whoever connects reads it
+    except CatalogError as error:
+        return str(error).removesuffix(".")
+    if not isinstance(address, PostgresqlAddress):
         return None
-    misleading = sorted(_MISLEADING & parsed.query.keys())
+    options = dict(address.options)
+    misleading = sorted(_MISLEADING & options.keys())
     if misleading:
         return (
             f"an address from a file of the current folder may not hold {misleading[0]}; set it in "
             "the environment"
         )
-    if set(parsed.database or "") & set("=:"):  # libpq may take such a name for an address
+    # libpq may take such a name for an address
+    if set(f"{address.database or ''}{options.get('dbname', '')}") & set("=:"):
         return "a database's name holds no = and no colon; correct it"
-    names_a_server = parsed.host or parsed.port or {"host", "port"} & parsed.query.keys()
-    if parsed.password or parsed.query.get("password") or not names_a_server:
+    names_a_server = address.host or address.port or {"host", "port"} & options.keys()
+    if options.get("password", address.password) or not names_a_server:
         return None  # its own password, or wherever the environment says that the server is
     return _lent_password(environment)
 
@@ -143,27 +146,21 @@ def _lent_password(environment: Mapping[str, str]) -> str | None:
                 f"{name} comes from the environment and this address from a file of the current "
                 "folder, to which the password would be sent; set both in the same place"
             )
-    home = environment.get("HOME") or "~"
-    passwords = Path(environment.get("PGPASSFILE") or Path(home).expanduser() / ".pgpass")
+    home: Path | None
+    try:
+        home = Path(environment.get("HOME") or "~").expanduser()
+    except RuntimeError:  # a user without a home folder has no file of passwords in it
+        home = None
+    named = environment.get("PGPASSFILE") or (home and home / ".pgpass")
+    if named is None:
+        return None
+    passwords = Path(named)
     if not _has_password_for_any_host(passwords):
         return None
     return (
         f"{passwords} has a password for any host, and a file of the current folder names this "
         "one; name the host there, or set the address in the environment"
     )
-
-
-def _postgresql(url: str) -> URL | None:
-    """Read an address as SQLAlchemy does: another reader might see a password that is none."""
-    if not url.lower().startswith("postgres"):
-        return None
-    from sqlalchemy.engine import make_url  # noqa: PLC0415 - slow to import
-    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
-
-    try:
-        return make_url(url)
-    except (ArgumentError, ValueError):
-        return None  # whoever connects says so
 
 
 _HOST = re.compile(r"((?:\\.|[^:\\])*):")

@@ -26,19 +26,18 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
     InitSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
-from pydantic_settings.sources.utils import parse_env_vars
 
 from catalog.errors import SettingsError
 from flows.catalog_file import require_own_catalog
 from flows.folder_files import DOTENV, TOML, FolderFiles, read_folder_files
 from flows.lending import lend_to_boto3, own_environment
 from flows.secret_routes import Strength, database_trouble, key_trouble
+from flows.variables import Variables
 
 ProviderName = Literal["wavespeed", "offline"]
 
@@ -150,7 +149,7 @@ class Settings(BaseSettings):
             return (value,) if value.strip() else ()
         try:
             return tuple(json.loads(value))
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ValueError('several sources are written ["/films", "s3://films"]') from None
 
     @field_validator("timezone")
@@ -229,29 +228,17 @@ class Settings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - read below
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - read below, if trusted
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - there are none
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Put the files of the current folder, as far as trusted, below the environment."""
-        files = read_folder_files()
-        return (
-            init_settings,
-            env_settings,
-            _Variables(settings_cls, files.variables),
-            InitSettingsSource(settings_cls, files.toml),
-        )
+        """Put the files of the current folder, as far as trusted, below the environment.
 
-
-class _Variables(EnvSettingsSource):
-    """Variables that were read from a file."""
-
-    def __init__(self, settings_cls: type[BaseSettings], variables: dict[str, str | None]) -> None:
-        self._variables = variables
-        super().__init__(settings_cls)
-
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        return parse_env_vars(self._variables, case_sensitive=False)
+        Each source names a setting by its field, so that a stronger one goes over a weaker one
+        whichever of the setting's two names each of them writes.
+        """
+        said = said_by_whom(read_folder_files())
+        return (init_settings, *(InitSettingsSource(settings_cls, one) for one in said.values()))
 
 
 def variable_of(field: str, info: FieldInfo) -> str:
@@ -263,17 +250,18 @@ def variable_of(field: str, info: FieldInfo) -> str:
 def said_by_whom(files: FolderFiles) -> dict[str, dict[str, Any]]:
     """Give what each source says of settings, by their fields; the strongest source first."""
     sources: dict[str, Mapping[str, Any]] = {
-        ENVIRONMENT: EnvSettingsSource(Settings)(),
-        DOTENV: _Variables(Settings, files.variables)(),
+        ENVIRONMENT: Variables(Settings, os.environ)(),
+        DOTENV: Variables(Settings, files.variables)(),
         TOML: files.toml,
     }
     fields = {
-        key: field
+        key.lower(): field
         for field, info in Settings.model_fields.items()
-        for key in (variable_of(field, info), field)
+        for key in (info.validation_alias, field)
+        if isinstance(key, str)
     }
     return {
-        source: {fields[key]: value for key, value in said.items() if key in fields}
+        source: {fields[key.lower()]: value for key, value in said.items() if key.lower() in fields}
         for source, said in sources.items()
     }
 

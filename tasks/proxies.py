@@ -41,13 +41,16 @@ class Proxies:
     def named_for(self, url: httpx.URL | str) -> str | None:
         """Give the scheme under which a proxy for this address is named; None to ask directly.
 
+        This machine is asked directly: a proxy could not reach it, and would be sent the key in
+        clear text.
+
         >>> proxies = Proxies(by_scheme={"all": "http://proxy"}, exempt=("::1", "fe80::/10"))
         >>> proxies.named_for("http://[fe80::7]/"), proxies.named_for("https://api.example")
         (None, 'all')
         """
         url = httpx.URL(url)
         scheme = url.scheme if url.scheme in self.by_scheme else "all"
-        if scheme not in self.by_scheme:
+        if scheme not in self.by_scheme or _is_this_machine(url.host):
             return None
         return None if any(_covers(one, url.host, url.port) for one in self.exempt) else scheme
 
@@ -71,6 +74,16 @@ def proxies_of_environment() -> Proxies:
         },
         exempt=tuple(one for one in exempt if one),
     )
+
+
+def _is_this_machine(host: str) -> bool:
+    host = host.lower().rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    address = _address(host)
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address is not None and (address.is_loopback or address.is_unspecified)
 
 
 def _covers(exempt: str, host: str, port: int | None) -> bool:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import errno
 import importlib
 import importlib.metadata
+import os
 import sys
 from collections.abc import Callable, Sequence
 
 from cyclopts import App, CycloptsError
 
-from catalog.errors import ReelcatError
+from catalog.errors import ReelcatError, UsageError
 from flows.cli.lessons import lesson_of, unfolded
 from flows.cli.streams import drop_output
 from flows.cli.terminal import INTERRUPTED, complain, help_output
@@ -112,6 +113,7 @@ def _version() -> str:
 def execute(arguments: Sequence[str]) -> int:
     """Run one command and give its exit code. A bug keeps its traceback."""
     try:
+        _require_folder()
         result = build(arguments[0] if arguments else "")(list(arguments))
         sys.stdout.flush()
     except CycloptsError as error:
@@ -132,6 +134,15 @@ def execute(arguments: Sequence[str]) -> int:
         complain("The output cannot be written: the disk behind it is full; free some room.")
         return USAGE
     return result if isinstance(result, int) else 0
+
+
+def _require_folder() -> None:
+    try:
+        os.getcwd()  # noqa: PTH109 - asked alone
+    except OSError:
+        raise UsageError(
+            "The current folder was removed or cannot be entered; change to one that is there."
+        ) from None
 
 
 def _misused(error: CycloptsError) -> int:

@@ -40,7 +40,7 @@ def new_client():
         ("::1", "http://[::1]:8080/", True),
         ("[::1]", "http://[::1]:8080/", True),
         ("[::1]:8080", "http://[::1]:8080/", True),
-        ("[::1]:8080", "http://[::1]:8081/", False),
+        ("[fd00::1]:8080", "http://[fd00::1]:8081/", False),
         ("fe80::/10", "http://[fe80::7]/", True),
         ("fe80::/10", "http://[fd00::7]/", False),
         ("[fe80::]/10", "http://[fe80::7]/", True),
@@ -62,6 +62,27 @@ def test_what_is_asked_directly(monkeypatch, exempt, url, direct):
     monkeypatch.setenv("ALL_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", f"unrelated.example, {exempt}")
     assert (proxies_of_environment().named_for(url) is None) == direct
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    ("host", "direct"),
+    [
+        ("127.0.0.1:8700", True),
+        ("127.8.8.8", True),
+        ("[::1]:8700", True),
+        ("[::ffff:127.0.0.1]", True),
+        ("0.0.0.0", True),
+        ("LOCALHOST.:8700", True),
+        ("api.localhost", True),
+        ("localhost.example", False),
+        ("127.0.0.1.example", False),
+        ("10.0.0.1", False),
+    ],
+)
+def test_no_proxy_is_asked_for_this_machine(scheme, host, direct):
+    proxies = Proxies(by_scheme={"all": "http://proxy.example:3128"}, exempt=())
+    assert (proxies.named_for(f"{scheme}://{host}/") is None) == direct
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,14 @@ THEIRS = "postgresql://me@theirs.example/db"
         ("postgresql://me@theirs.example/db?passfile=/home/me/.pgpass", {}),
         ("postgresql://me@db.example/db?hostaddr=192.0.2.1", {}),
         ("postgresql:///host=theirs.example", {"PGPASSWORD": "mine"}),
+        # as the reader that connects takes them
+        (" postgresql://me@theirs.example/db", {"PGPASSWORD": "mine"}),
+        ("\tPostgreSQL+psycopg://me@theirs.example/db\n", {"PGPASSWORD": "mine"}),
+        ("postgresql://me:pw@theirs.example/db?password=", {"PGPASSWORD": "mine"}),
+        ("postgresql://me@theirs.example/db?password=x&password=", {"PGPASSWORD": "mine"}),
+        ("postgresql:///db?port=5433", {"PGPASSWORD": "mine"}),
+        ("postgresql:///?dbname=host%3Dtheirs.example", {"PGPASSWORD": "mine"}),
+        ("no address", {}),
     ],
 )
 def test_no_password_goes_to_a_server_that_the_folder_names(url, environment, tmp_path):
@@ -149,7 +157,6 @@ def test_no_password_goes_to_a_server_that_the_folder_names(url, environment, tm
         "postgresql:///db",
         "postgresql:///db?sslmode=require",
         "sqlite:///reelcat.db",
-        "no address",
     ],
 )
 def test_an_address_with_a_password_of_its_own_or_without_a_server_is_as_good_as_ever(url):
@@ -172,3 +179,7 @@ def test_the_file_of_passwords_gives_them_to_the_hosts_that_it_names(tmp_path, l
     path.write_text(line)
     environment = {"PGPASSFILE": str(path)} if named else {"HOME": str(tmp_path)}
     assert (database_trouble(THEIRS, environment) is None) == goes
+
+
+def test_a_user_without_a_home_folder_has_no_file_of_passwords():
+    assert database_trouble(THEIRS, {"HOME": "~nobody-of-this-name"}) is None

@@ -46,13 +46,34 @@ def bound(client: Any) -> None:
 
 
 def read_at_most(body: Any, most: int) -> bytes | None:
-    """Read an object's body to its end; None if it is longer than `most`."""
+    """Read an object's body to its end; None if it is longer than `most`.
+
+    Raises:
+        ResponseStreamingError: it does not end in time.
+    """
     found = bytearray()
-    while block := body.read(min(_BLOCK, most + 1 - len(found))):
+    for block in read_in_time(body, MOST_SECONDS):
         found += block
         if len(found) > most:
             return None
     return bytes(found)
+
+
+def read_in_time(body: Any, seconds: float, *, least_rate: float | None = None) -> Iterator[bytes]:
+    """Yield an object's body as it comes.
+
+    `least_rate`: bytes a second at which a body may take longer.
+
+    Raises:
+        ResponseStreamingError: it does not end in time.
+    """
+    start, size = time.monotonic(), 0
+    for block in _blocks(body):
+        yield block
+        size += len(block)
+        more = 0.0 if least_rate is None else size / least_rate
+        if time.monotonic() - start > seconds + more:
+            raise ResponseStreamingError(error="the answer does not end")
 
 
 def _whole(raw: Any) -> bytes:

@@ -28,8 +28,8 @@ from tasks.storage.bounded_lines import BoundedLines
 from tasks.storage.candidates import is_candidate
 from tasks.storage.options import S3Options
 from tasks.storage.per_process import PerProcess
+from tasks.storage.s3 import bounded
 from tasks.storage.s3.answers import class_to_meet, etag_in, nanoseconds
-from tasks.storage.s3.bounded import read_at_most
 from tasks.storage.s3.client import S3Clients
 from tasks.storage.s3.errors import S3_ERRORS, body_error, reason_of, source_error
 from tasks.storage.uris import s3_uri, split_s3
@@ -59,7 +59,8 @@ _ARCHIVE_TIERS = {"ARCHIVE": "GLACIER", "DEEP_ARCHIVE": "DEEP_ARCHIVE"}
 _MOST_MANIFEST = 32 * 1024 * 1024
 _MOST_FILE = 16 * 1024 * 1024 * 1024
 _ROWS_AT_ONCE = 10_000
-_CHUNK = 1024 * 1024
+#: Bytes a second; a large file on a slow line takes long, one that drips is given up.
+_LEAST_RATE = 128 * 1024
 
 _NOT_ONE = "it is not the manifest of an S3 Inventory; name the manifest.json that Amazon wrote"
 
@@ -99,7 +100,7 @@ class InventoryLister:
         """Yield the latest version of each object, as the inventory has it."""
         try:
             with self._get(self._key) as body:
-                content = read_at_most(body, _MOST_MANIFEST)
+                content = bounded.read_at_most(body, _MOST_MANIFEST)
             inventory = read_manifest(content or b"", self._uri)
         except S3_ERRORS as error:
             raise source_error(self._uri, error) from error
@@ -144,9 +145,13 @@ class InventoryLister:
         size = 0
         with self._get(key) as body:
             try:
-                while size <= _MOST_FILE and (chunk := body.read(_CHUNK)):
+                for chunk in bounded.read_in_time(
+                    body, bounded.MOST_SECONDS, least_rate=_LEAST_RATE
+                ):
                     digest.update(chunk)
                     size += file.write(chunk)
+                    if size > _MOST_FILE:
+                        break
             except S3_ERRORS as error:
                 reason = body_error(s3_uri(self._bucket, key), error).reason
                 raise _Mismatch(reason) from error

@@ -383,3 +383,14 @@ def test_prefect_is_told_nothing_by_the_files_of_the_folder(tmp_path):
         check=True,
     )
     assert done.stdout.splitlines() == ["None", "INFO", str(tmp_path / "mine"), str(tmp_path)]
+
+
+def test_a_current_folder_that_was_removed_is_one_sentence(shell, monkeypatch):
+    gone = shell.folder / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    for command in (("run", "."), ("status",), ("config",)):
+        ended = shell(*command)
+        assert (ended.code, ended.out) == (2, "")
+        assert "The current folder was removed" in ended.err

@@ -106,3 +106,26 @@ def test_boto3_is_lent_its_own_variables_of_the_env_file_below_the_environment(f
     (folder / ".env").unlink()
     read_settings()
     assert "AWS_REGION" not in os.environ  # what was lent is not the user's own
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "active = []\n[profiles]",
+        "active = 'a'\nprofiles = 7",
+        "active = 'a'\nprofiles = ['a']",
+        "active = 'a'\n[profiles]\na = 'PREFECT_API_URL'",
+        f"active = {'[' * 5000}",
+    ],
+)
+def test_profiles_that_make_no_sense_configure_no_prefect(folder, text):
+    (folder / "profiles.toml").write_text(text)
+
+    assert not prefect_is_configured()
+
+
+def test_a_user_without_a_home_folder_has_no_profile(folder, monkeypatch):
+    monkeypatch.delenv("PREFECT_HOME")
+    monkeypatch.setenv("PREFECT_PROFILES_PATH", "~nobody-of-this-name/profiles.toml")
+
+    assert not prefect_is_configured()

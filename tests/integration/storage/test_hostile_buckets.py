@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tracemalloc
 
 import pytest
@@ -18,6 +19,7 @@ from tasks.storage.stores import Stores
 SIZE = 1_000_000
 ENDLESS = b" " * 65_536
 URI = "s3://films/a.mp4"
+MANIFEST = "s3://lists/films/daily/manifest.json"
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +54,21 @@ def test_a_listing_that_drips_ends(raw, monkeypatch):
     server = raw(head("200 OK"), b" ", pause=0.05)
     with pytest.raises(SourceError):
         listed(server)
+
+
+def test_a_manifest_that_drips_ends(raw, monkeypatch):
+    monkeypatch.setattr(bounded, "MOST_SECONDS", 0.3)
+    server = raw(head("200 OK"), b" ", pause=0.05)
+    with pytest.raises(SourceError):
+        list(stores_at(server).lister(parse_source(MANIFEST)).list())
+
+
+def test_a_file_of_an_inventory_that_drips_ends(raw, monkeypatch):
+    monkeypatch.setattr(bounded, "MOST_SECONDS", 0.3)
+    server = raw(head("200 OK"), b" ", pause=0.05)
+    lister = stores_at(server).lister(parse_source(MANIFEST))
+    with pytest.raises(ValueError, match=r"check the network|try again"):
+        lister._bring("a.csv.gz", io.BytesIO(), None)
 
 
 def test_a_refusal_without_end_ends(raw):

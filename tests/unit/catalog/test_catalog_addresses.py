@@ -85,6 +85,9 @@ def test_a_password_among_the_options_is_not_shown():
         (f"postgresql://me:x@db:{SECRET}/r", "%40"),
         ("postgresql://db:99999/r", "%40"),
         ("postgresql://::1/r", "%40"),
+        (f"postgresql://db/r?password={SECRET}&password=", "each option behind the . once"),
+        ("postgresql://db/r?sslmode=require&sslmode=disable", "each option behind the . once"),
+        ("sqlite:///file:a%00b", "looks like"),
     ],
 )
 def test_what_is_no_address_is_one_sentence_without_the_address(text, says):
