@@ -76,8 +76,8 @@ async def reconcile(
         )
         async with background(engine.watch()):
             orphans = await take_over(services, run_id=record.run_id, tally=tally)
-            orphans += await _adopt(services, record.run_id, tally, after_restore=after_restore)
             named = await asyncio.to_thread(_named, assume_lost, older_than, services)
+            orphans += await _adopt(services, record.run_id, tally, after_restore=after_restore)
             await door.batch("collect", partial(_collect, engine, orphans, tally))
             await _assume_lost(named, services, tally)
             await door.batch("settle", partial(settle_or_say_why, services, tally))

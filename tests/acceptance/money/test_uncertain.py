@@ -52,11 +52,16 @@ async def test_two_strays_are_not_chosen_between_even_on_an_exclusive_account(wo
 
 
 async def test_a_stray_of_somebody_else_holds_up_what_never_arrived_on_a_shared_account(world):
-    here, _ = await uncertain_one(
-        world, Fault.SUBMIT_DROPPED_RESET, always(Fault.HISTORY_FOREIGN_ROWS)
-    )
+    here = await world(Fault.SUBMIT_DROPPED_RESET, MUTE, always(Fault.HISTORY_FOREIGN_ROWS))
+    await here.run(order=Order.PATH, limit=2)
+    here.clock.advance(HOUR)
+    await here.run()  # what it buys would be the witness
     assert (await here.books()).audit["accepted"] == 2
+    await here.run()
+    assert (await here.books()).statuses[PredictionStatus.UNCERTAIN] == 1
+
     await here.strike()
+    await here.run()
     await here.run()
     await here.check_all_done(accepted=3, charged=3 * PRICE)
 
