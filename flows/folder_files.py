@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -44,7 +45,17 @@ _DECIDING = frozenset(
 #: a secret, and the value an address.
 _HARMLESS = frozenset({"HOME", "USER", "LOGNAME", "PWD", "HOSTNAME"})
 
-_MOST_BYTES = 1024 * 1024
+#: What a file of settings may hold, and one that others can change: that one is parsed only to tell
+#: what it would have set. Parsers take long over long lines.
+_MOST_BYTES = 256 * 1024
+_MOST_REFUSED = 16 * 1024
+_LONGEST_LINE = 16 * 1024
+#: Of one value in `.env`, as it is written and as it is put together.
+_LONGEST_VALUE = 8 * 1024
+_MOST_VARIABLES = 100
+_BLANKS = re.compile(r"[^\S\r\n]+")
+_MOST_BLANKS = 256
+_MOST_DOTS = 200
 
 #: What Prefect looks for in the folder in which it is imported; reelcat imports it elsewhere.
 _OF_PREFECT = "prefect.toml"
@@ -163,11 +174,18 @@ def _text_of(name: str) -> tuple[str, str | None]:
         raise ValueError(f"it is larger than {_MOST_BYTES:,} bytes")
     if b"\0" in content:
         raise ValueError("it holds characters that no settings have")
-    return content.decode("utf-8"), None if trouble is None else f"it {trouble}"
+    if len(max(content.splitlines(), key=len, default=b"")) > _LONGEST_LINE:
+        raise ValueError(f"a line is longer than {_LONGEST_LINE:,} bytes")
+    text = content.decode("utf-8")
+    if any(len(found[0]) > _MOST_BLANKS for found in _BLANKS.finditer(text)):
+        raise ValueError(f"a line holds more than {_MOST_BLANKS} blanks in a row")
+    return text, None if trouble is None else f"it {trouble}"
 
 
 def _names(name: str, text: str) -> frozenset[str] | None:
     """Give what a file that is not read would have set; None if that cannot be told."""
+    if len(text.encode()) > _MOST_REFUSED:
+        return None
     try:
         said: Mapping[str, Any] = _written(text) if name == DOTENV else _parsed(text)
     except SettingsError:
@@ -200,6 +218,12 @@ def _put_together(
     known: dict[str, str | None] = {n: os.environ[n] for n in _HARMLESS if n in os.environ}
     for name, value in written.items():
         whole = value
+        _require_short(name, value)
+        if value is not None and value.count("${") > _MOST_VARIABLES:
+            raise SettingsError(
+                f"{DOTENV}: {name[:80]} names more than {_MOST_VARIABLES} variables; write its "
+                "value out."
+            )
         if value is not None and "${" in value:
             atoms = list(parse_variables(value))
             for atom in atoms:
@@ -211,12 +235,24 @@ def _put_together(
                         f"are; write its value out, or set {name} in the environment."
                     )
             whole = "".join(atom.resolve(known) for atom in atoms)
+            _require_short(name, whole)
         known[name] = whole
         if name in taken:
             yield name, whole
 
 
+def _require_short(name: str, value: str | None) -> None:
+    if value is not None and len(value) > _LONGEST_VALUE:
+        raise SettingsError(
+            f"{DOTENV}: {name[:80]} holds more than {_LONGEST_VALUE:,} characters; shorten it."
+        )
+
+
 def _parsed(text: str) -> dict[str, Any]:
+    if any(line.count(".") > _MOST_DOTS for line in text.split("\n")):
+        raise SettingsError(
+            f"{TOML} cannot be read: a line holds more than {_MOST_DOTS} dots; write it as several."
+        )
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
