@@ -163,18 +163,18 @@ async def test_a_provider_that_loses_a_fifth_of_its_answers_loses_nothing(world)
         Fault.SUBMIT_DROPPED_504: 0.05,
     }
     here = await world(films=60, faults=FaultPlan(rates=rates, script=(MUTE,), seed=3))
-    report = await here.run(budget=BUDGET)
+    report = await here.run(budget=BUDGET, order=Order.PATH, limit=55)
     books = await here.books()
     assert books.audit["answers_lost"] >= 5
     done, open_ = books.statuses[PredictionStatus.COMPLETED], report.tally.analyses.uncertain
-    assert done + open_ == 60
+    assert done + open_ == 55
     assert open_ == books.statuses[PredictionStatus.UNCERTAIN]
     assert len([one for one in report.tally.failures if one.kind == "uncertain"]) == open_
     assert report.exit_code == 1
 
     await here.strike()
-    assert (await here.reconcile()).tally.analyses.uncertain == 0
     here.clock.advance(HOUR)
+    await here.run()  # what it buys is the witness
     await here.run()
     await here.check_all_done(accepted=60, charged=60 * PRICE)
 
