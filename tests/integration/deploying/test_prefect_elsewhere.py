@@ -1,4 +1,4 @@
-"""A run through Prefect, which starts a server of its own, in a folder that lays traps for both."""
+"""A run through Prefect in a folder that lays traps for it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import pytest
 from clips import Clips
 from command import Shell
+from prefect_place import running_prefect
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(400)]
 
@@ -21,7 +22,9 @@ loggers:
 """
 
 
-def test_a_run_through_prefect_runs_nothing_that_lies_in_the_folder(tmp_path, clips: Clips):
+def test_a_run_through_prefect_runs_nothing_that_lies_in_the_folder(
+    tmp_path, tmp_path_factory, clips: Clips
+):
     (tmp_path / "films").mkdir()
     film = clips.make("logs.mp4", "-f", "lavfi", "-i", "testsrc=duration=1:size=64x64")
     shutil.copy(film, tmp_path / "films")
@@ -36,8 +39,11 @@ def test_a_run_through_prefect_runs_nothing_that_lies_in_the_folder(tmp_path, cl
     (tmp_path / "prefect.toml").write_text(f'[logging]\nsettings_path = "{evil}"\n')
     (tmp_path / "pyproject.toml").write_text(f'[tool.prefect.logging]\nsettings_path = "{evil}"\n')
 
-    shell = Shell(folder=tmp_path).having(PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="110")
-    ended = shell("run", "films", "--provider", "offline", "--prefect", "--json")
+    with running_prefect(tmp_path_factory.mktemp("elsewhere")) as server:
+        shell = Shell(folder=tmp_path).having(
+            PREFECT_API_URL=server.url, PREFECT_HOME=str(server.folder)
+        )
+        ended = shell("run", "films", "--provider", "offline", "--prefect", "--json")
 
     assert ended.code == 0, ended.err
     assert ended.report["analyses"]["completed"] == 2
