@@ -15,12 +15,14 @@ from catalog_rows import (
     wanted_analyses,
 )
 from leaping_time import in_no_time
+from pydantic import SecretStr
 
 from catalog import holding
 from catalog.database import connect
 from catalog.pricing import MOLMO2_PRICES
 from tasks.services import Provider, Services
 from tasks.starting import Starter
+from tasks.wavespeed.client import WaveSpeed
 from tasks.wavespeed.pacing import StartPacer
 from tasks.writing import GroupWriter
 
@@ -42,7 +44,7 @@ def held(catalog, count):
 
 def services_of(catalog, writer):
     provider = Provider(
-        client=None,
+        client=WaveSpeed(api_key=SecretStr("wsk_starting"), now=lambda: NOW),
         endpoint=ENDPOINT,
         prices=MOLMO2_PRICES,
         limits=NO_LIMITS,
