@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from money_world import BUDGET, PRICE, always, once
+from money_world import BUDGET, HOUR, PRICE, always, once
 
-from catalog.values import AnalysisStatus, PredictionStatus, RunStatus
+from catalog.values import AnalysisStatus, Order, PredictionStatus, RunStatus
 from tasks.wavespeed.sandbox.faults import Fault
 
 pytestmark = pytest.mark.anyio
@@ -107,6 +107,11 @@ DROPPED = [
 @pytest.mark.parametrize("fault", DROPPED)
 async def test_what_never_arrived_is_released_once_that_is_proven_and_bought_once(world, fault):
     here = await world(fault)
+    await here.run(order=Order.PATH, limit=2)
+    books = await here.books()
+    assert books.statuses == {PredictionStatus.COMPLETED: 1, PredictionStatus.UNCERTAIN: 1}
+    here.clock.advance(HOUR)
+    await here.run()  # what it buys is the witness
     report = await here.run()
     assert (report.status, report.exit_code) == (RunStatus.COMPLETED, 0)
     books = await here.check_all_done(accepted=3, charged=3 * PRICE)
