@@ -10,8 +10,7 @@ from catalog.errors import IllegalMove
 from catalog.values import PredictionStatus as Status
 
 MOVES: dict[Status, frozenset[Status]] = {
-    # Running: a restored catalog holds what was sent after its backup.
-    Status.HELD: frozenset({Status.SUBMITTING, Status.RUNNING, Status.RELEASED}),
+    Status.HELD: frozenset({Status.SUBMITTING, Status.RELEASED}),
     Status.SUBMITTING: frozenset({Status.RUNNING, Status.UNCERTAIN, Status.RELEASED}),
     Status.UNCERTAIN: frozenset({Status.RUNNING, Status.RELEASED}),
     Status.RUNNING: frozenset({Status.COMPLETED, Status.FAILED, Status.EXPIRED}),

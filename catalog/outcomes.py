@@ -151,6 +151,8 @@ def _moves(
     made: list[bool] = []
     met: set[int] = set()
     for prediction_id in prediction_ids:
+        if rows[prediction_id].status is PredictionStatus.HELD:
+            raise CatalogReplaced  # it has forgotten that this one was sent
         due = prediction_id not in met and is_to_make(rows[prediction_id].status, after)
         met.add(prediction_id)
         made.append(due)

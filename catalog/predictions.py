@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 
 from catalog import budgets, ledger, outcomes, settlements
 from catalog.budget import Scopes
-from catalog.errors import ProviderIdTaken
-from catalog.lifecycle import is_to_make
+from catalog.errors import CatalogReplaced, ProviderIdTaken
+from catalog.lifecycle import ENDED, is_to_make
 from catalog.matching import INTENT_LASTS
 from catalog.models import Analysis, Prediction
 from catalog.outcomes import Acceptance, Completion
@@ -62,6 +62,8 @@ def _take(
     prediction = _lock(session, prediction_id)
     if only_from is not None and prediction.status not in only_from:
         return None
+    if prediction.status is PredictionStatus.HELD and after in ENDED:
+        raise CatalogReplaced  # it has forgotten that this one was sent
     if not is_to_make(prediction.status, after):
         return None
     prediction.status = after
@@ -215,6 +217,9 @@ def adopt(
         return False
     prediction.owner_run_id = run_id
     prediction.submitted_at = prediction.submitted_at or now
+    if prediction.status is PredictionStatus.HELD:
+        prediction.status = PredictionStatus.SUBMITTING  # it was, after the backup
+        session.flush()
     return accept(session, prediction_id, provider_id, now=now)
 
 

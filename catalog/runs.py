@@ -64,9 +64,8 @@ def start(
     process: Process,
     flow_run_id: str | None,
     now: datetime,
-    heartbeat_at: datetime | None = None,
 ) -> None:
-    """Write down that a run begins; signs of life are told in the provider's time."""
+    """Write down that a run begins."""
     session.add(
         Run(
             id=run_id,
@@ -76,7 +75,7 @@ def start(
             host=process.host,
             pid=process.pid,
             process_started_at=process.started_at,
-            heartbeat_at=heartbeat_at or now,
+            heartbeat_at=now,
             started_at=now,
         )
     )

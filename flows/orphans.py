@@ -22,7 +22,7 @@ OFFLINE_ENDPOINT = "offline"
 
 async def bury_the_dead(services: Services, *, run_id: str) -> None:
     """Write down which other runs are certainly dead: what they had claimed is free again."""
-    now = services.provider.clock()
+    now = services.clock()
     sightings = await asyncio.to_thread(_unfinished_runs, services)
     others = [seen for seen in sightings if seen.run_id != run_id]
     alive = await asyncio.to_thread(living) if others else {}

@@ -107,7 +107,6 @@ def _start(
         process=this_process(),
         flow_run_id=options.flow_run_id,
         now=services.clock(),
-        heartbeat_at=services.provider.clock(),
     )
     own = None if options.shares else options.budget_micros
     budgets.open_run(session, f"run:{record.run_id}", own)
@@ -148,9 +147,7 @@ async def _beat(run_id: str, services: Services, tally: Tally) -> None:
     for beat in itertools.count(1):
         await asyncio.sleep(services.waits.beat)
         try:
-            await services.writer.apply(
-                partial(runs.beat, run_id=run_id, now=services.provider.clock())
-            )
+            await services.writer.apply(partial(runs.beat, run_id=run_id, now=services.clock()))
         except CatalogError as error:
             tell("run.beat_failed", logging.WARNING, reason=error)
         if beat % _BEATS_A_LINE == 0:

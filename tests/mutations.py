@@ -132,8 +132,7 @@ MUTATIONS = (
             ),
             Patch(
                 path="catalog/lifecycle.py",
-                old="    Status.HELD: frozenset({Status.SUBMITTING, Status.RUNNING, "
-                "Status.RELEASED}),\n",
+                old="    Status.HELD: frozenset({Status.SUBMITTING, Status.RELEASED}),\n",
                 new="    Status.HELD: frozenset(Status),\n",
             ),
         ),

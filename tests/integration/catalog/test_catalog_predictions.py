@@ -24,11 +24,11 @@ from sqlalchemy import select
 
 from catalog import budgets, collecting, holding, ledger, predictions, runs
 from catalog.account import Limits
-from catalog.errors import IllegalMove
+from catalog.errors import CatalogReplaced, IllegalMove
 from catalog.models import Analysis, Prediction, Run
 from catalog.outcomes import KEPT_FOR
 from catalog.settling import Settlement
-from catalog.values import Completed, RefusalKind, Refused, Task
+from catalog.values import Completed, Failed, RefusalKind, Refused, Task
 
 ITEM = Refused(kind=RefusalKind.ITEM, reason="No such video.")
 BUSY = Refused(kind=RefusalKind.PACE, reason="Too many requests.")
@@ -179,7 +179,8 @@ def test_a_lasting_failure_stays_failed_and_costs_what_the_bill_says(catalog):
         assert session.get_one(Prediction, one).charged_micros == 3_000
 
 
-def test_a_passing_failure_is_bought_three_times_at_most(catalog):
+def test_a_failure_that_may_be_the_videos_is_bought_three_times_at_most(catalog):
+    failed = Failed(reason="The task failed.", code=1405, retryable=True)
     ids = wanted_analyses(catalog, 1)
     start_run(catalog, "run", None)
     for attempt in range(3):
@@ -187,7 +188,7 @@ def test_a_passing_failure_is_bought_three_times_at_most(catalog):
         one = hold(catalog, ids, now=now).held[0].prediction_id
         intend(catalog, [one])
         do(catalog, predictions.accept, one, f"p{attempt}", now=now)
-        do(catalog, predictions.fail, one, PASSING, now=now)
+        do(catalog, predictions.fail, one, failed, now=now)
         do(catalog, predictions.settle, one, Settlement(deducted=0, refunded=0), now=now)
     assert state(catalog, one)[1] == "failed"
 
@@ -308,9 +309,13 @@ def test_a_refusal_frees_the_money_and_only_a_wrong_request_has_failed(catalog, 
 
 def test_a_move_that_the_lifecycle_does_not_know_changes_nothing(catalog):
     one = held_one(catalog)
-    with pytest.raises(IllegalMove):
+    with pytest.raises(CatalogReplaced):  # only an older catalog calls what was sent held
         do(catalog, predictions.complete, one, ANSWER, coverage=None, now=NOW)
     assert state(catalog, one) == ("held", "pending", 10_000)
+    intend(catalog, [one])
+    with pytest.raises(IllegalMove):
+        do(catalog, predictions.complete, one, ANSWER, coverage=None, now=NOW)
+    assert state(catalog, one) == ("submitting", "pending", 10_000)
 
 
 def test_several_moves_of_one_prediction_fit_into_one_transaction(catalog):

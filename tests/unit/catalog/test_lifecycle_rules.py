@@ -14,7 +14,6 @@ from catalog.values import PredictionStatus as Status
 LEGAL = {
     ("held", "submitting"),
     ("held", "released"),
-    ("held", "running"),  # found at the provider by a catalog that was restored
     ("released", "running"),  # accepted after all
     ("released", "uncertain"),  # sent after all, and its answer was lost
     ("submitting", "running"),
