@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
@@ -54,6 +55,7 @@ async def take_over(services: Services, *, run_id: str, tally: Tally) -> list[Or
     now = services.provider.clock.latest()
     found = await services.writer.apply(partial(_take_orphans, run_id=run_id))
     running: list[Orphan] = []
+    wrong: list[Orphan] = []
     elsewhere = 0
     may_release = True
     if any(one.status is PredictionStatus.HELD and _is_here(one, services) for one in found):
@@ -74,9 +76,11 @@ async def take_over(services: Services, *, run_id: str, tally: Tally) -> list[Or
             running.append(orphan)
         elif orphan.status is PredictionStatus.HELD and _is_here(orphan, services):
             if may_release:
-                await services.writer.apply(partial(_put_right, orphan=orphan, now=now))
+                wrong.append(orphan)
         else:
-            await services.writer.apply(partial(_put_right, orphan=orphan, now=now))
+            wrong.append(orphan)
+    if wrong:  # at once, so that no plan sees a part of it
+        await services.writer.apply(partial(_put_right, orphans=wrong, now=now))
     if elsewhere:
         tally.notices.append(
             f"{elsewhere} predictions of earlier runs are out at another provider's address; a run "
@@ -104,8 +108,13 @@ def _take_orphans(session: Session, run_id: str) -> list[Orphan]:
     return collecting.take_over(session, run_id=run_id, alive=collecting.alive_runs(session))
 
 
-def _put_right(session: Session, orphan: Orphan, now: datetime) -> None:
-    """Move what a dead process left half-way to where the lifecycle can go on."""
+def _put_right(session: Session, orphans: Sequence[Orphan], now: datetime) -> None:
+    """Move what dead processes left half-way to where the lifecycle can go on."""
+    for orphan in orphans:
+        _put_one_right(session, orphan, now)
+
+
+def _put_one_right(session: Session, orphan: Orphan, now: datetime) -> None:
     match orphan.status:
         case PredictionStatus.HELD:
             predictions.drop(session, orphan.prediction_id, reason=None, retry=True, now=now)

@@ -55,4 +55,5 @@ def test_what_is_archived_or_denied_is_told_counted_and_priced_apart(shell, arch
     assert "for $0.24 a task at most" in notice
     asked = {key for _, key, *_ in shelf.asked}
     assert asked.isdisjoint({KEYS[0], KEYS[1]})
-    assert {headers.get("x-amz-request-payer") for *_, headers in shelf.asked} == {"requester"}
+    # A link that is followed says so in its query, which is signed.
+    assert "requester" in {headers.get("x-amz-request-payer") for *_, headers in shelf.asked}

@@ -65,7 +65,8 @@ def test_the_providers_time_is_in_the_range_however_this_machines_clock_is_set(s
             machine.ask(clock, there=one, back=two)
         elif what == "wait":
             machine.now += one
-        elif what == "set":  # one of the two clocks is right at any time; see below
+        elif what == "set":  # one of the two clocks is right at any time
+            machine.ask(clock, there=0.1, back=0.1)
             machine.wall_ahead += one
             machine.ask(clock, there=0.1, back=0.1)
         else:
