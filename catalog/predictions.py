@@ -8,14 +8,12 @@ says so by giving False.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from catalog import budgets, ledger, outcomes, settlements
-from catalog.budget import Scopes
+from catalog import ledger, outcomes, settlements
 from catalog.errors import CatalogReplaced, ProviderIdTaken
 from catalog.lifecycle import ENDED, is_to_make
 from catalog.matching import INTENT_LASTS
@@ -27,7 +25,6 @@ from catalog.values import (
     AnalysisStatus,
     Completed,
     Failed,
-    LedgerKind,
     PredictionStatus,
     RefusalKind,
     Refused,
@@ -221,67 +218,6 @@ def adopt(
         prediction.status = PredictionStatus.SUBMITTING  # it was, after the backup
         session.flush()
     return accept(session, prediction_id, provider_id, now=now)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Claim:
-    """A prediction at the provider that this catalog did not send, or does not remember."""
-
-    analysis_id: int
-    provider_id: str
-    endpoint: str
-    #: When the provider says that it began.
-    created_at: datetime
-    quote_micros: int
-    price_list: str
-    token: str
-    #: Used where the catalog has the token already.
-    spare_token: str
-    #: Where its money counts: the day and the month in which it began.
-    scopes: Scopes
-    #: The run that its money counts under, and the one that looks after it.
-    run_id: str
-    owner_run_id: str
-
-
-def claim(session: Session, found: Claim, *, now: datetime) -> int | None:
-    """Adopt what another catalog bought, with its money, whatever the budgets say.
-
-    It is surplus where the analysis has a live prediction already. None if the catalog has it.
-    """
-    known = select(Prediction.id).where(Prediction.provider_id == found.provider_id)
-    if session.execute(known).first() is not None:
-        return None
-    analysis = session.get_one(
-        Analysis, found.analysis_id, with_for_update=True, populate_existing=True
-    )
-    budgets.lock(session, found.scopes)
-    is_taken = session.scalar(select(Prediction.id).where(Prediction.token == found.token))
-    prediction = Prediction(
-        token=found.token if is_taken is None else found.spare_token,
-        analysis_id=found.analysis_id,
-        run_id=found.run_id,
-        owner_run_id=found.owner_run_id,
-        endpoint=found.endpoint,
-        provider_id=found.provider_id,
-        status=PredictionStatus.RUNNING,
-        surplus=outcomes.has_live(session, found.analysis_id),
-        quoted_micros=found.quote_micros,
-        price_list=found.price_list,
-        budget_day=found.scopes.day,
-        budget_month=found.scopes.month,
-        held_at=now,
-        submitted_at=found.created_at,
-        expires_at=found.created_at + outcomes.KEPT_FOR,
-    )
-    session.add(prediction)
-    session.flush()
-    ledger.book(session, prediction, LedgerKind.HOLD, found.quote_micros, now=now)
-    if not prediction.surplus:
-        analysis.status = AnalysisStatus.PENDING
-        analysis.error = None
-        analysis.attempts += 1
-    return prediction.id
 
 
 def lose(

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-from catalog.database import BUSY_SECONDS, Catalog, connect, plainly
+from catalog.database import BUSY_SECONDS, Catalog, connect
+from catalog.database_errors import plainly
 from catalog.errors import CatalogError, CatalogNotOurs, CatalogTooNew
 from catalog.version import HEAD
 

@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from catalog.errors import UsageError
-from catalog.letters import named_alike
 from catalog.models import Analysis, LedgerEntry, Location, Prediction, Source, Video
+from catalog.names import named_alike
 from catalog.values import (
     AnalysisStatus,
     DurationSource,

@@ -133,7 +133,7 @@ def open_snapshot(url: str) -> Iterator[Snapshot]:
         try:
             yield Snapshot(connection, dialect="sqlite", shown_url=address.shown)
         except sqlite3.Error as error:
-            from catalog.database import plainly  # noqa: PLC0415 - brings SQLAlchemy
+            from catalog.database_errors import plainly  # noqa: PLC0415 - brings SQLAlchemy
 
             with plainly(address.shown):
                 raise error from None

@@ -16,15 +16,15 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
-from catalog import analyses, budgets, collecting, predictions, runs, unclaimed
+from catalog import adoption, analyses, budgets, collecting, predictions, runs
+from catalog.adoption import Claim, Unclaimed
 from catalog.budget import scopes_at
 from catalog.collecting import Orphan, Sent
 from catalog.errors import AccountStopped, ProviderUnreadable
 from catalog.matching import LIST_KEEPS
-from catalog.predictions import ADOPTABLE, Claim
+from catalog.predictions import ADOPTABLE
 from catalog.pricing import quote
 from catalog.tokens import digest_in, identity_digest, new_token, token_of
-from catalog.unclaimed import Unclaimed
 from catalog.values import ListedPrediction, PredictionStatus, RunStatus
 from tasks.processes import this_process
 from tasks.services import Services
@@ -71,7 +71,7 @@ async def adopt_listed(
     if found.unclaimed:
         endpoint = services.provider.endpoint
         await services.writer.apply(
-            partial(unclaimed.remember, endpoint=endpoint, found=found.unclaimed)
+            partial(adoption.remember, endpoint=endpoint, found=found.unclaimed)
         )
     if found.strangers:
         tally.notices.append(
@@ -135,7 +135,7 @@ def count_waiting(services: Services) -> int:
 
 def _waiting(services: Services) -> list[Unclaimed]:
     with services.catalog.read() as session:
-        return unclaimed.kept(session, services.provider.endpoint, now=services.provider.clock())
+        return adoption.kept(session, services.provider.endpoint, now=services.provider.clock())
 
 
 async def _read_list(services: Services, taken: frozenset[int]) -> _Found:
@@ -312,11 +312,11 @@ def _claim_all(session: Session, claims: Sequence[Claim], services: Services) ->
     session.flush()
     adopted: list[Orphan] = []
     for one in claims:
-        prediction_id = predictions.claim(session, one, now=services.provider.clock())
-        unclaimed.forget(session, one.endpoint, one.provider_id)
+        prediction_id = adoption.claim(session, one, now=services.provider.clock())
+        adoption.forget(session, one.endpoint, one.provider_id)
         if prediction_id is not None:
             session.flush()
             adopted.append(collecting.one(session, prediction_id))
-    unclaimed.forget_old(session, now=services.provider.clock())
+    adoption.forget_old(session, now=services.provider.clock())
     runs.finish(session, adopting, outcome=RunStatus.COMPLETED, counts={}, now=now)
     return adopted

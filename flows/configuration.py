@@ -17,8 +17,8 @@ from pydantic.fields import FieldInfo
 
 from catalog.database import shown_url
 from catalog.errors import CatalogError
+from flows.environment import own_environment
 from flows.folder_files import DOTENV, ENDPOINTS, TOML, FolderFiles, read_folder_files
-from flows.lending import own_environment
 from flows.secret_routes import bucket_loans, bucket_trouble
 from flows.settings import (
     DEFAULT,

@@ -200,9 +200,8 @@ class Engine:
                 return error.refusal
             except AccountStopped as error:
                 self.stop_account(error)
-            intended_at = None
-            if url is not None and not self.halted:
-                intended_at = await self.starter.start(held.prediction_id)
+            is_ready = url is not None and not self.halted
+            intended_at = await self.starter.start(held.prediction_id) if is_ready else None
             if url is None or intended_at is None:
                 self._check_starved()
                 await self.securer.give_back(held, None)

@@ -34,10 +34,9 @@ from pydantic_settings import (
 
 from catalog.errors import SettingsError
 from flows.catalog_file import require_own_catalog
+from flows.environment import Variables, lend_to_boto3, own_environment
 from flows.folder_files import DOTENV, TOML, FolderFiles, read_folder_files
-from flows.lending import lend_to_boto3, own_environment
 from flows.secret_routes import Strength, database_trouble, key_trouble
-from flows.variables import Variables
 
 ProviderName = Literal["wavespeed", "offline"]
 

@@ -15,8 +15,8 @@ def main() -> None:
 
     prepare_streams()
     from flows.cli.app import execute
-    from flows.cli.leaving import leave_in_time
+    from flows.cli.exit import exit_in_time
 
     code = execute(sys.argv[1:])
-    leave_in_time(code)
+    exit_in_time(code)
     sys.exit(code)

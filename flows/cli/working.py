@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from flows.cli.asking import AskingDoor, can_ask
-from flows.cli.leaving import end_now
+from flows.cli.exit import exit_now
 from flows.cli.progress import Progress
 from flows.cli.terminal import INTERRUPTED, complain
 from flows.door import Door, PlainDoor
@@ -85,4 +85,4 @@ def _leave(progress: Progress) -> None:
     """End this process now: what is in the catalog is whole at any time."""
     progress.pause()
     complain("Interrupted.")
-    end_now(INTERRUPTED)
+    exit_now(INTERRUPTED)

@@ -14,7 +14,7 @@ from functools import partial
 from catalog.values import Inspection
 from tasks.media.confinement import OUT_OF_MEMORY, limit_processor_time, limit_resources
 from tasks.media.engines import Engine
-from tasks.media.granting import Look
+from tasks.media.grants import Look
 from tasks.media.inspecting import InspectOptions, engines_for, inspect
 from tasks.storage.stores import Stores
 

@@ -23,7 +23,7 @@ from catalog.values import Inspection, Listing
 from tasks.child_imports import not_from_the_current_folder
 from tasks.media import child
 from tasks.media.confinement import OUT_OF_MEMORY, OUT_OF_MEMORY_SENTENCE, ConfinedContext
-from tasks.media.granting import Look, looks_at
+from tasks.media.grants import Look, looks_at
 from tasks.media.inspecting import InspectOptions, failed
 from tasks.storage.stores import Stores
 from tasks.storage.uris import scheme_of

@@ -24,7 +24,7 @@ from tasks.storage.errors import (
     StoreError,
     in_words,
 )
-from tasks.storage.opening import LinkLeadsOut, NotRegular, open_below, open_named
+from tasks.storage.safe_open import LinkLeadsOut, NotRegular, open_below, open_named
 from tasks.storage.store import CountedReader
 from tasks.storage.uris import displayed, path_of
 from tasks.storage.walking import Walk

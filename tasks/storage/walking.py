@@ -18,7 +18,7 @@ from urllib.parse import quote_from_bytes
 from catalog.values import Listing, ListingProblem
 from tasks.storage.candidates import is_skipped_folder, is_video_name
 from tasks.storage.errors import in_words
-from tasks.storage.opening import Folders, LinkLeadsOut
+from tasks.storage.safe_open import Folders, LinkLeadsOut
 from tasks.storage.uris import displayed, path_of
 from tasks.untrusted_values import MOST_INTEGER
 

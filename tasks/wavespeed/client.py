@@ -10,7 +10,7 @@ import asyncio
 import re
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -36,19 +36,19 @@ from catalog.values import (
     Uncertain,
     UploadTicket,
 )
-from tasks.wavespeed.clock import Instant, ProviderClock
+from tasks.wavespeed.clock import ProviderClock
 from tasks.wavespeed.connection import Connection, Limits
 from tasks.wavespeed.elsewhere import look_behind
-from tasks.wavespeed.envelope import Answer, prediction_id, read_envelope, read_time
+from tasks.wavespeed.envelope import prediction_id
 from tasks.wavespeed.errors import EndpointAbsent, RequestRejected, Troubled, UploadRefused
 from tasks.wavespeed.exchange import described, never_connected
-from tasks.wavespeed.history import read_history
+from tasks.wavespeed.history import history_query, read_history
 from tasks.wavespeed.money import collect_lines, read_balance, read_bill, read_price
 from tasks.wavespeed.outputs import as_json
-from tasks.wavespeed.paging import PAGE_SIZE, Pages, batches
+from tasks.wavespeed.paging import pages_of_bill, pages_of_list, searches
 from tasks.wavespeed.prediction import AnswerElsewhere, read_poll
 from tasks.wavespeed.redaction import redact
-from tasks.wavespeed.submission import read_submit
+from tasks.wavespeed.submission import created_at, read_submit
 from tasks.wavespeed.tickets import read_ticket
 from tasks.wavespeed.uploads import Opening, PutOutcome, neutral_name, put_file
 from tasks.wavespeed.withholding import Check, Withheld, send
@@ -60,11 +60,6 @@ _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)+
 _VIDEO_URL = re.compile(r"https?://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
 #: The sandbox in this process reads files where they lie.
 _FILE_OR_VIDEO_URL = re.compile(r"(?:https?|file)://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
-#: A prediction has two or three lines on the bill, so 50 fit on one or two pages.
-_IDS_PER_SEARCH = 50
-#: Lines of one search, and rows of one list: more are no answer to what was asked.
-_MOST_BILLED = 2_000
-_MOST_LISTED = 1_000_000
 
 
 class WaveSpeed:
@@ -170,16 +165,11 @@ class WaveSpeed:
             return Uncertain(reason=f"The provider's answer was lost ({described(error)}).")
         outcome = read_submit(answer, now=self.clock())
         if isinstance(outcome, Accepted) and "date" not in answer.headers:
-            self._learn_time(answer, asked)
+            # A gateway takes the header away; an accepted prediction tells the time.
+            began = created_at(answer)
+            if began is not None:
+                self.clock.saw(began, asked=asked)
         return outcome
-
-    def _learn_time(self, answer: Answer, asked: Instant) -> None:
-        """Where a gateway takes the `Date` header away, an accepted prediction tells the time."""
-        envelope = read_envelope(answer)
-        data = envelope.data if envelope is not None else None
-        created_at = read_time(data.get("created_at")) if isinstance(data, dict) else None
-        if created_at is not None:
-            self.clock.saw(created_at, asked=asked)
 
     async def poll(self, provider_id: str) -> PollOutcome:
         """Look once at one prediction; never raises for what the network does.
@@ -237,17 +227,13 @@ class WaveSpeed:
         Whoever made them, and each once. Ends only when the whole list was read: raises
         `ProviderUnreadable` or `AccountStopped` otherwise, maybe after many rows.
         """
-        body: dict[str, Any] = {
-            "created_after": _rfc3339(created_after.replace(microsecond=0)),
-            "created_before": _rfc3339(
-                (created_before + timedelta(microseconds=999_999)).replace(microsecond=0)
-            ),
-        }
-        if model is not None:
-            body["model"] = model
-        if include_inputs:
-            body["include_inputs"] = True
-        pages = Pages(most_rows=_MOST_LISTED, most_pages=_MOST_LISTED // PAGE_SIZE)
+        body = history_query(
+            model=model,
+            created_after=created_after,
+            created_before=created_before,
+            include_inputs=include_inputs,
+        )
+        pages = pages_of_list()
         unreadable = 0
         while not pages.is_whole:
             envelope = await self._connection.read(
@@ -278,7 +264,7 @@ class WaveSpeed:
         than return a part.
         """
         found: list[BillingRow] = []
-        for batch in batches(provider_ids, _IDS_PER_SEARCH):
+        for batch in searches(provider_ids):
             found.extend(await self._bill_of(batch))
         return found
 
@@ -330,7 +316,7 @@ class WaveSpeed:
     async def _bill_of(self, provider_ids: list[str]) -> list[BillingRow]:
         wanted = {*provider_ids, None}
         found: dict[str, BillingRow] = {}
-        pages = Pages(most_rows=_MOST_BILLED, most_pages=_MOST_BILLED)
+        pages = pages_of_bill()
         while not pages.is_whole:
             envelope = await self._connection.read(
                 "POST",
@@ -342,7 +328,3 @@ class WaveSpeed:
                 raise ProviderUnreadable("The provider's bill makes no sense. Try again later.")
             pages.take(collect_lines(found, page.lines), page.end)
         return [line for line in found.values() if line.provider_id in wanted]
-
-
-def _rfc3339(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -7,6 +7,7 @@ provider's site too. So nothing here is ours until somebody has matched it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -25,6 +26,30 @@ class _Row(BaseModel):
     #: The provider's clients know both spellings; neither is documented.
     inputs: Any = None
     input: Any = None
+
+
+def history_query(
+    *,
+    model: str | None,
+    created_after: datetime,
+    created_before: datetime,
+    include_inputs: bool,
+) -> dict[str, Any]:
+    """The question for a time span, rounded outwards to seconds; a model of None is any."""
+    last = created_before + timedelta(microseconds=999_999)
+    query: dict[str, Any] = {
+        "created_after": _rfc3339(created_after.replace(microsecond=0)),
+        "created_before": _rfc3339(last.replace(microsecond=0)),
+    }
+    if model is not None:
+        query["model"] = model
+    if include_inputs:
+        query["include_inputs"] = True
+    return query
+
+
+def _rfc3339(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,6 +18,11 @@ from tasks.wavespeed.envelope import Envelope
 
 #: The most the provider allows.
 PAGE_SIZE = 100
+#: A prediction has two or three lines on the bill, so 50 fit on one or two pages.
+_IDS_PER_SEARCH = 50
+#: Lines of one search, and rows of one list: more are no answer to what was asked.
+_MOST_BILLED = 2_000
+_MOST_LISTED = 1_000_000
 #: Rows move by as many places as new ones were made meanwhile, so twins are never far apart.
 _REMEMBERED_PAGES = 50
 #: So many pages without anything new are no drift: the provider sends the same page for ever.
@@ -129,8 +134,18 @@ class Pages:
         return new
 
 
-def batches(ids: Sequence[str], size: int) -> Iterator[list[str]]:
-    """The ids without repetition, `size` at a time."""
+def pages_of_list() -> Pages:
+    """For the account's history."""
+    return Pages(most_rows=_MOST_LISTED, most_pages=_MOST_LISTED // PAGE_SIZE)
+
+
+def pages_of_bill() -> Pages:
+    """For one search of the bill."""
+    return Pages(most_rows=_MOST_BILLED, most_pages=_MOST_BILLED)
+
+
+def searches(ids: Sequence[str]) -> Iterator[list[str]]:
+    """The ids without repetition, as many at a time as one search of the bill takes."""
     unique = iter(dict.fromkeys(ids))
-    while batch := list(islice(unique, size)):
+    while batch := list(islice(unique, _IDS_PER_SEARCH)):
         yield batch

@@ -18,6 +18,7 @@ from tasks.wavespeed.envelope import (
     Envelope,
     prediction_id,
     read_envelope,
+    read_time,
     retry_after_seconds,
     said,
     says_out_of_credit,
@@ -62,6 +63,13 @@ def read_submit(answer: Answer, *, now: datetime) -> SubmitOutcome:
     if not 200 <= answer.status_code < 300:
         return Uncertain(reason=_words(answer, envelope, "does not say whether it accepted"))
     return _read_success(answer, envelope, named, now=now)
+
+
+def created_at(answer: Answer) -> datetime | None:
+    """When the provider says that what it accepted began; None if it does not say."""
+    envelope = read_envelope(answer)
+    data: Any = envelope.data if envelope is not None else None
+    return read_time(data.get("created_at")) if isinstance(data, dict) else None
 
 
 def _read_success(

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from repository import PACKAGES, ROOT, files, name_of
 
-MOST_LINES = 400
+MOST_LINES = 330
 
 #: What is longer, what it owns, and how much longer it may become before that is two things.
 LONGER = {
-    "catalog/models.py": ("every table on one page", 420),
+    "catalog/models.py": ("every table on one page", 400),
 }
 
 #: Names for what has no name yet.

@@ -26,8 +26,8 @@ from catalog.errors import SettingsError
 from tasks.certificates import require_certificates
 from tasks.proxies import proxies_of_environment
 from tasks.storage.options import S3Options
-from tasks.storage.s3.bounded import bound
 from tasks.storage.s3.errors import EndpointInvalid, NotAsSet
+from tasks.storage.s3.read_limits import bound
 
 #: Passed to `generate_presigned_url` as if S3 knew it: a dict of further parameters of the query.
 #: S3 ignores those that begin with `x-`, writes them into its access log, and counts them when it

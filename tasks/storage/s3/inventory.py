@@ -28,7 +28,7 @@ from tasks.storage.bounded_lines import BoundedLines
 from tasks.storage.candidates import is_candidate
 from tasks.storage.options import S3Options
 from tasks.storage.per_process import PerProcess
-from tasks.storage.s3 import bounded
+from tasks.storage.s3 import read_limits
 from tasks.storage.s3.answers import class_to_meet, etag_in, nanoseconds
 from tasks.storage.s3.client import S3Clients
 from tasks.storage.s3.errors import S3_ERRORS, body_error, reason_of, source_error
@@ -100,7 +100,7 @@ class InventoryLister:
         """Yield the latest version of each object, as the inventory has it."""
         try:
             with self._get(self._key) as body:
-                content = bounded.read_at_most(body, _MOST_MANIFEST)
+                content = read_limits.read_at_most(body, _MOST_MANIFEST)
             inventory = read_manifest(content or b"", self._uri)
         except S3_ERRORS as error:
             raise source_error(self._uri, error) from error
@@ -145,8 +145,8 @@ class InventoryLister:
         size = 0
         with self._get(key) as body:
             try:
-                for chunk in bounded.read_in_time(
-                    body, bounded.MOST_SECONDS, least_rate=_LEAST_RATE
+                for chunk in read_limits.read_in_time(
+                    body, read_limits.MOST_SECONDS, least_rate=_LEAST_RATE
                 ):
                     digest.update(chunk)
                     size += file.write(chunk)

@@ -20,10 +20,10 @@ from tasks.storage.s3.answers import (
     size_in,
     version_in,
 )
-from tasks.storage.s3.bounded import read_at_most
 from tasks.storage.s3.client import LINK, QUERY, S3Clients, following_client
 from tasks.storage.s3.errors import S3_ERRORS, body_error, file_error
 from tasks.storage.s3.links import LONGEST_LIFE, SHORTEST_LIFE, link_life
+from tasks.storage.s3.read_limits import read_at_most
 from tasks.storage.store import CountedReader
 from tasks.storage.uris import split_s3
 

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 from tasks.media.fingerprint import has_content
 from tasks.storage.errors import FileChanged, FileVanished
 from tasks.storage.local import LocalFile, LocalReader, Stamp
-from tasks.storage.opening import path_to
+from tasks.storage.safe_open import path_to
 from tasks.storage.uris import path_of
 
 

@@ -10,10 +10,10 @@ from catalog_rows import ANSWER, ENDPOINT, NOW, picks, purchase, scopes, start_r
 from catalog_rows import wanted_analyses as wanted
 from sqlalchemy import func, select
 
-from catalog import budgets, holding, ledger, predictions
+from catalog import adoption, budgets, holding, ledger, predictions
 from catalog.account import Limits
+from catalog.adoption import Claim
 from catalog.models import Analysis, LedgerEntry, Prediction
-from catalog.predictions import Claim
 from catalog.settling import Settlement
 from catalog.values import PredictionStatus
 
@@ -133,9 +133,9 @@ def test_what_another_catalog_bought_is_claimed_with_its_money(catalog, lives):
         run_id="run",
         owner_run_id="run",
     )
-    claimed = catalog.write(partial(predictions.claim, found=found, now=NOW))
+    claimed = catalog.write(partial(adoption.claim, found=found, now=NOW))
     assert look(catalog, claimed) == (PredictionStatus.RUNNING, lives, "pending", QUOTE)
-    assert catalog.write(partial(predictions.claim, found=found, now=NOW)) is None
+    assert catalog.write(partial(adoption.claim, found=found, now=NOW)) is None
 
 
 def test_who_may_be_asleep_is_waited_for_as_long_as_its_intent_lasts(catalog):

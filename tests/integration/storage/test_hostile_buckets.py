@@ -12,7 +12,7 @@ from catalog.errors import SourceError
 from catalog.values import ListingProblem
 from tasks.storage.errors import FileUnreadable, StoreUnreachable
 from tasks.storage.options import S3Options, StoreOptions
-from tasks.storage.s3 import bounded
+from tasks.storage.s3 import read_limits
 from tasks.storage.source import parse_source
 from tasks.storage.stores import Stores
 
@@ -46,25 +46,25 @@ def test_a_listing_without_end_ends(raw, status):
         listed(server)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 4 * bounded.MOST_BYTES
+    assert peak < 4 * read_limits.MOST_BYTES
 
 
 def test_a_listing_that_drips_ends(raw, monkeypatch):
-    monkeypatch.setattr(bounded, "MOST_SECONDS", 0.3)
+    monkeypatch.setattr(read_limits, "MOST_SECONDS", 0.3)
     server = raw(head("200 OK"), b" ", pause=0.05)
     with pytest.raises(SourceError):
         listed(server)
 
 
 def test_a_manifest_that_drips_ends(raw, monkeypatch):
-    monkeypatch.setattr(bounded, "MOST_SECONDS", 0.3)
+    monkeypatch.setattr(read_limits, "MOST_SECONDS", 0.3)
     server = raw(head("200 OK"), b" ", pause=0.05)
     with pytest.raises(SourceError):
         list(stores_at(server).lister(parse_source(MANIFEST)).list())
 
 
 def test_a_file_of_an_inventory_that_drips_ends(raw, monkeypatch):
-    monkeypatch.setattr(bounded, "MOST_SECONDS", 0.3)
+    monkeypatch.setattr(read_limits, "MOST_SECONDS", 0.3)
     server = raw(head("200 OK"), b" ", pause=0.05)
     lister = stores_at(server).lister(parse_source(MANIFEST))
     with pytest.raises(ValueError, match=r"check the network|try again"):

@@ -1,4 +1,4 @@
-"""Leaving in time: what a library still has to tell at its exit cannot hold up ours."""
+"""The end of this process: what a library still has to tell at its exit cannot hold it up."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from contextlib import suppress
 _PATIENCE_SECONDS = 3.0
 
 
-def leave_in_time(code: int) -> None:
+def exit_in_time(code: int) -> None:
     """Let this process end with `code` within seconds from now, if Prefect was used in it.
 
     Prefect waits at exit for a server that may have died; what is in the catalog is whole by now.
     """
     if "prefect" in sys.modules:
-        threading.Thread(target=_leave, args=[code], daemon=True).start()
+        threading.Thread(target=_exit, args=[code], daemon=True).start()
 
 
-def _leave(code: int) -> None:
+def _exit(code: int) -> None:
     time.sleep(_PATIENCE_SECONDS)
-    end_now(code)
+    exit_now(code)
 
 
-def end_now(code: int) -> None:
+def exit_now(code: int) -> None:
     """End this process and its children at once."""
     import psutil
 
