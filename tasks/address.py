@@ -23,7 +23,7 @@ from catalog.errors import ReelcatError
 from catalog.planning import Job
 from catalog.tokens import with_token
 from catalog.values import Listing, RefusalKind, Refused
-from tasks.media.fingerprint import has_content
+from tasks.media.fingerprint import content_id
 from tasks.services import Services
 from tasks.storage.errors import (
     FileChanged,
@@ -191,7 +191,7 @@ class Addresses:
         file = self._open(listing)
         with ExitStack() as opened:
             opened.enter_context(file)
-            if not has_content(file, file.size, listing.content_id):
+            if content_id(file, file.size) != listing.content_id:
                 raise _OtherContent(listing.uri)
             opened.pop_all()
         return file

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -21,7 +22,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from money_books import ID_LENGTH, Books, read_books
+from money_books import FILMS, Books, read_books
 from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
@@ -44,6 +45,7 @@ from flows.report import RunReport
 from flows.run import run
 from flows.settings import Settings
 from flows.wiring import Tempo, open_services
+from tasks.media.fingerprint import content_id
 from tasks.services import Services, Waits
 from tasks.storage.source import parse_source
 from tasks.storage.stores import Stores
@@ -222,17 +224,15 @@ class World:
         return books
 
 
-def content_id(content: bytes) -> str:
-    """What the sandbox calls an upload; the catalog under test calls its video the same."""
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"[:ID_LENGTH]
-
-
 def make_films(folder: Path, catalog_url: str, *, count: int, seconds: int, now: datetime) -> None:
     """Write films, and a catalog that has looked at each of them already."""
     folder.mkdir()
     for number in range(count):
         path = folder / f"film-{number:03}.mp4"
-        path.write_bytes(f"film {number} of {folder}".encode())
+        content = f"film {number} of {folder}".encode()
+        path.write_bytes(content)
+        called = content_id(io.BytesIO(content), len(content))
+        FILMS[called] = f"sha256:{hashlib.sha256(content).hexdigest()}"
         os.utime(path, (1_700_000_000 + number,) * 2)
     source = parse_source(str(folder))
     listings = list(Stores().lister(source).list())
@@ -241,8 +241,9 @@ def make_films(folder: Path, catalog_url: str, *, count: int, seconds: int, now:
         scope = sources.register(session, source.uri, source.kind)
         scans.record_page(session, scope, listings, now=now)
         for one in locations.unlooked(session, [scope], after_uri="", limit=count):
+            content = (folder / one.listing.name).read_bytes()
             inspection = Inspection(
-                content_id=content_id((folder / one.listing.name).read_bytes()),
+                content_id=content_id(io.BytesIO(content), len(content)),
                 size=one.listing.size,
                 probe=Probe(
                     status=ProbeStatus.OK,

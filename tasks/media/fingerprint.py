@@ -46,16 +46,6 @@ def content_id(file: Seekable, size: int) -> str:
     return f"{SCHEME}-{digest.hexdigest()[:40]}"
 
 
-def has_content(file: Seekable, size: int, known: str | None) -> bool:
-    """Tell whether a file holds the content of this id. Moves the file's position.
-
-    An id of another scheme, or none, says nothing that could be compared.
-    """
-    if known is None or not known.startswith(f"{SCHEME}-"):
-        return True
-    return content_id(file, size) == known
-
-
 def _exactly(file: Seekable, offset: int, length: int) -> bytes:
     file.seek(offset)
     found = file.read(length)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
-from tasks.media.fingerprint import has_content
+from tasks.media.fingerprint import content_id
 from tasks.storage.errors import FileChanged, FileVanished
 from tasks.storage.local import LocalFile, LocalReader, Stamp
 from tasks.storage.safe_open import path_to
@@ -38,7 +38,7 @@ class FileHere:
         uri = url.partition("#")[0].partition("?")[0]
         root, content = told.get("root", [None])[0], told.get("content", [None])[0]
         with _opened(uri, root) as file:
-            if not has_content(file, file.size, content):
+            if content is not None and content_id(file, file.size) != content:
                 raise FileChanged(uri)
             file.require_unchanged()
             return cls(uri=uri, root=root, stamp=file.stamp)

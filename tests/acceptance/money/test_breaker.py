@@ -63,7 +63,7 @@ async def test_lost_answers_are_found_although_the_breaker_is_open(world):
 
 
 async def test_a_limit_of_videos_holds_over_every_pass_of_a_run(world):
-    here = await world(Fault.SUBMIT_429, films=8)
+    here = await world(Fault.TASK_FAILED_5000, films=8)  # refunded, and bought again in a pass
     assert (await here.run(limit=2)).exit_code == 0
     books = await here.check()
     assert books.analyses == {AnalysisStatus.COMPLETED: 2, AnalysisStatus.WANTED: 6}

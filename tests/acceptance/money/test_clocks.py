@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import pytest
 from money_world import HOUR, PRICE, once
+from sqlalchemy import func, select
 
+from catalog.models import Prediction
 from catalog.values import Order, PredictionStatus
-from tasks import crashpoints
 from tasks.wavespeed.sandbox.faults import Fault
 
 pytestmark = pytest.mark.anyio
@@ -74,24 +75,26 @@ async def test_doctor_says_by_how_much_the_clock_differs(world):
 
 
 @pytest.mark.parametrize("span", [timedelta(seconds=61), 3 * HOUR], ids=["a minute", "hours"])
-async def test_what_was_intended_before_a_machine_slept_is_not_sent_after_it(
-    world, monkeypatch, span
-):
-    """The clock of the machine leaps between the commit of the intents and their sending."""
+async def test_what_was_intended_before_a_machine_slept_is_not_sent_after_it(world, span):
+    """Time leaps for everybody as soon as the first intents are in the catalog."""
     here = await world(films=4)
-    seen = []
+    leaps = []
 
-    def sleep_at(name):
-        if name == "intend: after commit" and not seen:
-            seen.append(name)
+    def are_intended(session):
+        intended = Prediction.status == PredictionStatus.SUBMITTING
+        return session.scalar(select(func.count()).where(intended)) > 0
+
+    def clock():
+        if not leaps and here.read(are_intended):
+            leaps.append(span)
             here.clock.advance(span)
+        return here.clock()
 
-    monkeypatch.setattr("tasks.writing.crash_point", sleep_at)
+    here.tempo = replace(here.tempo, clock=clock)
     await here.run(check=False)
-    assert seen
-    monkeypatch.undo()
+    assert leaps
+    books = await here.check()
+    assert books.statuses[PredictionStatus.RELEASED] >= 1  # nobody else had it, yet it was not sent
+
     await here.run()
     await here.check_all_done(accepted=4, charged=4 * PRICE)
-    released = (await here.books()).statuses[PredictionStatus.RELEASED]
-    assert released >= 1  # it was not sent although nobody else had it
-    assert crashpoints.crash_point is not sleep_at

@@ -75,7 +75,9 @@ async def test_a_failure_of_the_provider_is_left_to_the_next_run_after_three_att
     here = await world(always(fault), films=1)
     report = await here.run()
     assert report.exit_code == 1
-    assert any("code 5000" in one.reason for one in report.tally.failures)
+    failed, left = report.tally.failures
+    assert "code 5000" in failed.reason
+    assert "1 analyses were tried and are still to be had, at no cost" in left.reason
     assert report.tally.analyses.failed == 1
     books = await here.books()
     assert books.audit["accepted"] == 3

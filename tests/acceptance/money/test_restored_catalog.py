@@ -17,7 +17,6 @@ from catalog.errors import ProviderUnreadable
 from catalog.models import Prediction, Run
 from catalog.schema import open_catalog
 from catalog.values import PredictionStatus
-from tasks.starting import Starter
 from tasks.wavespeed.client import DEFAULT_MODEL
 from tasks.wavespeed.sandbox.faults import Fault
 from tasks.wavespeed.sandbox.plan import Scripted
@@ -149,27 +148,24 @@ async def test_the_holds_of_a_dead_run_are_searched_for_behind_everything_that_i
     assert len(await world.sandbox.predictions()) == 3 + 101
 
 
-async def test_what_is_claimed_while_a_run_holds_it_is_not_sent(world, path, monkeypatch):
-    copy = save(path)
-    await world.run()
-    put_back(copy, path)
-    await world.strike(always(Fault.LIST_500))  # the run's own look fails
-    start, claimed = Starter.start, asyncio.Event()
-
-    async def start_once_claimed(starter, prediction_id):
-        if not claimed.is_set():
-            claimed.set()
-            await world.strike()
-            await world.reconcile(check=False, after_restore=True)
-            done.set()
-        await done.wait()
-        return await start(starter, prediction_id)
-
-    done = asyncio.Event()
-    monkeypatch.setattr(Starter, "start", start_once_claimed)
-    await world.run(check=False)
-    assert claimed.is_set()
-    assert len(await world.sandbox.predictions()) == 3
+async def test_what_is_claimed_while_a_run_holds_it_is_not_sent(tmp_path, path):
+    """One after the other: the first is bought again, then the others come to light."""
+    open_catalog(f"sqlite:///{path}").close()
+    films = open_world(tmp_path / "films", f"sqlite:///{path}", films=3, latency_scale=0.05)
+    async with films as world:
+        copy = save(path)
+        await world.run()
+        put_back(copy, path)
+        # The run's own look at the list fails, and its first prediction keeps the only place.
+        await world.strike(always(Fault.LIST_500), always(Fault.TASK_SLOW))
+        running = asyncio.create_task(world.run(check=False, concurrency=1))
+        async with asyncio.timeout(60):
+            while len(await world.sandbox.predictions()) < 4:  # noqa: ASYNC110 - another process's
+                await asyncio.sleep(0.02)
+        await world.strike()
+        await world.reconcile(check=False, after_restore=True)
+        await running
+        assert len(await world.sandbox.predictions()) == 4
 
 
 @pytest.mark.parametrize("fault", [Fault.LIST_EMPTY, Fault.LIST_ONLY_STRANGERS])
