@@ -61,11 +61,6 @@ class ProviderClock:
         """Read this machine's clocks."""
         return Instant(wall=self._wall(), uptime_seconds=self._uptime())
 
-    @property
-    def is_known(self) -> bool:
-        """Whether the provider has told its time."""
-        return self._sample is not None
-
     def saw_date(self, header: str | None, *, asked: Instant) -> None:
         """Learn from the `Date` header of an answer to a question that was asked then."""
         stated = None if header is None else read_date(header)
