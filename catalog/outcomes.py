@@ -61,8 +61,11 @@ def accept(session: Session, items: Sequence[Acceptance]) -> list[bool]:
         surplus = {
             item.prediction_id
             for item in moved
-            if rows[item.prediction_id].status is PredictionStatus.RELEASED
-            and hold_again(session, item.prediction_id, now=item.now)
+            if (
+                hold_again(session, item.prediction_id, now=item.now)
+                if rows[item.prediction_id].status is PredictionStatus.RELEASED
+                else rows[item.prediction_id].surplus
+            )
         }
         values = [
             {

@@ -56,12 +56,18 @@ class PrefectServer:
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Ask the API, and raise what it refuses.
 
-        A server on SQLite answers 503 while another of its own services holds the database;
-        Prefect's client asks again then, and so does this.
+        A server on SQLite answers 503 while another of its own services holds the database, and on
+        a busy machine a question may wait for longer than anybody does. Prefect's client asks again
+        then, and so does this, where asking twice changes nothing.
         """
         for left in reversed(range(_TRIES)):
-            with httpx.Client(trust_env=False, timeout=60) as client:
-                answer = client.request(method, f"{self.url}{path}", json=body)
+            try:
+                with httpx.Client(trust_env=False, timeout=60) as client:
+                    answer = client.request(method, f"{self.url}{path}", json=body)
+            except httpx.TimeoutException:
+                if method != "GET" or not left:
+                    raise
+                continue
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or not left:
                 break
             time.sleep(1)

@@ -20,7 +20,6 @@ from tasks.media.confinement import clean_environment
 from tasks.media.engines import (
     FORMATS,
     MOST_PACKETS,
-    MOST_PIXELS,
     EngineFailed,
     Media,
     Moments,
@@ -104,7 +103,6 @@ class Ffprobe:
                 "format_whitelist": FORMATS,
                 "protocol_whitelist": "file",
                 "skip_frame": "nokey",
-                "max_pixels": MOST_PIXELS,
                 **options,
             }
         )

@@ -159,6 +159,17 @@ def test_a_surplus_one_takes_the_place_of_one_that_is_released(catalog):
     assert look(catalog, one)[:3] == (PredictionStatus.RUNNING, False, "pending")
 
 
+def test_a_surplus_one_that_was_lost_and_is_found_leaves_the_other_one_uncertain(catalog):
+    one, ids = released_one(catalog)
+    start_run(catalog, "other", 100_000)
+    other = bought(catalog, ids, "other")
+    do(catalog, predictions.lose, other, reason="No answer.", now=NOW)
+    do(catalog, predictions.lose, one, reason="No answer.", now=NOW)
+    assert look(catalog, one)[:3] == (PredictionStatus.UNCERTAIN, True, "uncertain")
+    assert do(catalog, predictions.accept, one, "p1", now=NOW)
+    assert look(catalog, one)[:3] == (PredictionStatus.RUNNING, True, "uncertain")
+
+
 def test_a_surplus_answer_stands_where_the_other_one_fails(catalog):
     one, ids = released_one(catalog)
     start_run(catalog, "other", 100_000)

@@ -4,30 +4,9 @@ from __future__ import annotations
 
 import signal
 
-from tasks.media.confinement import (
-    MEMORY_BYTES,
-    ConfinedContext,
-    clean_environment,
-    limit_processor_time,
-    limit_resources,
-)
+from greedy_processes import FULL, take_memory, take_time
 
-FULL = 7
-
-
-def take_memory(byte_count):
-    limit_resources()
-    try:
-        taken = bytearray(byte_count)
-    except MemoryError:
-        raise SystemExit(FULL) from None
-    raise SystemExit(0 if len(taken) == byte_count else 1)
-
-
-def take_time():
-    limit_processor_time(0.1)
-    while True:
-        pass
+from tasks.media.confinement import MEMORY_BYTES, ConfinedContext, clean_environment
 
 
 def ended(target, *arguments):
