@@ -28,11 +28,7 @@ from tasks.storage.safe_open import LinkLeadsOut, NotRegular, open_below, open_n
 from tasks.storage.store import CountedReader
 from tasks.storage.uris import displayed, path_of
 from tasks.storage.walking import Walk
-from tasks.storage.walking_beside import walk_beside
 from tasks.untrusted_values import MOST_INTEGER
-
-#: Candidates that are met before a process is started for the rest: starting one takes as long.
-_MET_ALONE = 20_000
 
 
 class FolderLister:
@@ -49,13 +45,7 @@ class FolderLister:
             SourceError: as `Lister.list`.
         """
         _require_readable(path_of(self._uri))
-        walk, met = Walk(self._uri, follow_links=self._follow_links), 0
-        while walk.folders and met < _MET_ALONE:
-            for found in walk.folder():
-                met += 1
-                yield found
-        if walk.folders:
-            yield from walk_beside(walk)
+        yield from Walk(self._uri, follow_links=self._follow_links).files()
 
 
 class FileLister:

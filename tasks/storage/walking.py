@@ -1,4 +1,4 @@
-"""The walk through one folder of this machine, folder by folder, in whatever process it goes on.
+"""The walk through one folder of this machine, folder by folder.
 
 It keeps a list of folders instead of recursing, and asks the disk for nothing but the candidates'
 sizes. A link to a file is followed as long as it stays below the root, one to a folder never: what
@@ -30,43 +30,35 @@ _new = tuple.__new__
 
 
 class Walk:
-    """Everything below one folder that may be a video, as far as it was not met yet."""
+    """Everything below one folder that may be a video.
+
+    Args:
+        root_uri: `file://` URI of the folder.
+        follow_links: also follow links that lead out of the root.
+        folders: where to begin, relative to the root.
+    """
 
     def __init__(
-        self,
-        root_uri: str,
-        folders: Sequence[str] = ("",),
-        *,
-        follow_links: bool = False,
-        followed: Sequence[str] = (),
+        self, root_uri: str, *, follow_links: bool = False, folders: Sequence[str] = ("",)
     ) -> None:
-        """Begin at the root, or go on where another walk stands.
-
-        Args:
-            root_uri: `file://` URI of the folder.
-            folders: what is left of another walk, as its `folders` says.
-            follow_links: also follow links that lead out of the root.
-            followed: where links to folders have led another walk, as its `followed` says.
-        """
-        self.root_uri = root_uri
-        self.follow_links = follow_links
+        self._follow_links = follow_links
         #: Real paths of the folders outside that links have led to; each is entered once.
-        self.followed = list(followed)
+        self._followed: list[str] = []
         #: Folders relative to the root that are still to be read, the next one last.
-        self.folders = list(folders)
+        self._folders = list(folders)
         self._root = path_of(root_uri)
         self._base = root_uri.removesuffix("/")  # of file:/// too
         self._real_root = Path(os.path.realpath(self._root))
         self._opening = Folders(self._root)
 
-    def on(self) -> Iterator[Listing | ListingProblem]:
-        """Yield all that is left; unreadable folders become problems."""
-        while self.folders:
-            yield from self.folder()
+    def files(self) -> Iterator[Listing | ListingProblem]:
+        """Yield what may be a video; unreadable folders become problems."""
+        while self._folders:
+            yield from self._next_folder()
 
-    def folder(self) -> Iterator[Listing | ListingProblem]:
+    def _next_folder(self) -> Iterator[Listing | ListingProblem]:
         """Yield what is in the next folder, or the problem that it is."""
-        below, inner = self.folders.pop(), list[str]()
+        below, inner = self._folders.pop(), list[str]()
         try:
             yield from self._list(below, inner)
         except LinkLeadsOut:
@@ -77,8 +69,8 @@ class Walk:
             yield ListingProblem(uri=self._uri(below), reason=in_words(error))
         # By URI, the last first: what is listed together then lies together in the catalog.
         inner.sort(key=lambda folder: self._uri(folder) + "/", reverse=True)
-        self.folders.extend(inner)
-        if not self.folders:
+        self._folders.extend(inner)
+        if not self._folders:
             self._opening.close()
 
     def _list(self, below: str, inner: list[str]) -> Iterator[Listing | ListingProblem]:
@@ -123,7 +115,7 @@ class Walk:
         uri = self._uri(below)
         target = Path(os.path.realpath(self._root / below))
         leads_out = not target.is_relative_to(self._real_root)
-        left_out = leads_out and not self.follow_links
+        left_out = leads_out and not self._follow_links
         is_named_so = is_video_name(entry.name)
         try:
             found = entry.stat()
@@ -146,15 +138,15 @@ class Walk:
                 mtime_ns=found.st_mtime_ns,
             )
         elif leads_out and S_ISDIR(found.st_mode) and not self._was_followed(target):
-            self.followed.append(os.fspath(target))
+            self._followed.append(os.fspath(target))
             inner.append(below)
 
     def _was_followed(self, target: Path) -> bool:
-        return any(map(target.is_relative_to, self.followed))
+        return any(map(target.is_relative_to, self._followed))
 
     @contextmanager
     def _opened(self, below: str) -> Iterator[int]:
-        if not self.follow_links:
+        if not self._follow_links:
             yield self._opening.open(below)
             return
         descriptor = os.open(self._root / below, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -10,7 +10,6 @@ import pytest
 
 from catalog.errors import SourceError
 from catalog.values import Listing, ListingProblem
-from tasks.storage import local
 from tasks.storage.errors import FileUnreadable, StoreError
 from tasks.storage.options import StoreOptions
 from tasks.storage.source import parse_source
@@ -114,11 +113,7 @@ def test_a_link_is_followed_as_far_as_it_stays_in_the_source(linked):
     assert all(each.leads_out for each in found if isinstance(each, ListingProblem))
 
 
-@pytest.mark.parametrize("met_alone", [0, 1_000])
-def test_links_that_lead_out_are_followed_once_each_when_that_was_asked_for(
-    linked, monkeypatch, met_alone
-):
-    monkeypatch.setattr(local, "_MET_ALONE", met_alone)
+def test_links_that_lead_out_are_followed_once_each_when_that_was_asked_for(linked):
     (linked / "up").unlink()
     stores = Stores(StoreOptions(follow_links=True))
     found = list(stores.lister(parse_source(str(linked))).list())

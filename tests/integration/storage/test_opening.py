@@ -180,15 +180,15 @@ def test_however_fast_a_folder_becomes_a_link_it_is_not_entered(source, secret, 
     (secret.parent / "other.mp4").write_bytes(SECRET)
     seen = Counter[str]()
     while seen["films/film.mp4"] < TIMES or seen.total() - seen["films/film.mp4"] < TIMES:
-        for found in Walk(file_uri(source)).on():
+        for found in Walk(file_uri(source)).files():
             seen[found.name if isinstance(found, Listing) else found.reason] += 1
     assert not any("other" in name for name in seen)
 
 
 def test_a_folder_that_has_become_a_link_is_said_to_have(source, secret):
-    walk = Walk(file_uri(source), ["films"])
+    walk = Walk(file_uri(source), folders=["films"])
     replace(source / "films", secret.parent)
-    (problem,) = walk.on()
+    (problem,) = walk.files()
     assert path_of(problem.uri) == source / "films"
     assert "replaced by a link" in problem.reason
     assert not problem.leads_out
