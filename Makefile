@@ -25,7 +25,7 @@ test: env ## Pass the whole test suite
 	@$(RUN) pytest -n auto
 
 chaos: env ## Play 1000 histories of faults and kills; SEED=7 plays one, KINDS=sleeper,skew those
-	@PYTHONPATH=tests $(RUN) python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(HISTORIES),--histories $(HISTORIES)) $(if $(KINDS),--kinds $(KINDS))
+	@PYTHONPATH=tests/support:tests $(RUN) python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(HISTORIES),--histories $(HISTORIES)) $(if $(KINDS),--kinds $(KINDS))
 
 mutations: env ## Break the product on purpose and see that the suite notices; NAMES="retry-post" tries one
 	@$(RUN) python tests/mutations.py $(NAMES)

@@ -19,9 +19,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import String, cast, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
-from catalog import runs, sources
-from catalog.budget import scopes_at
-from catalog.clock import utc_now
+from catalog import locations, runs
+from catalog.budget_limits import scopes_at
 from catalog.models import (
     Analysis,
     Budget,
@@ -34,7 +33,7 @@ from catalog.models import (
 )
 from catalog.runs import Process
 from catalog.schema import open_catalog
-from catalog.values import DurationSource, LedgerKind, PredictionStatus, ProbeStatus
+from catalog.values import DurationSource, LedgerKind, PredictionStatus, ProbeStatus, utc_now
 from tasks.storage.source import parse_source
 
 _WRITTEN_AT = 1_600_000_000
@@ -62,7 +61,7 @@ def build(
     folder.mkdir(parents=True, exist_ok=True)
     source = parse_source(str(folder))
     with closing(open_catalog(database_url)) as catalog:
-        scope = catalog.write(lambda session: sources.register(session, source.uri, source.kind))
+        scope = catalog.write(lambda session: locations.register(session, source.uri, source.kind))
         base = scope.uri.rstrip("/")
         if endpoint is not None:
             _touch(folder, videos)

@@ -21,20 +21,20 @@ import httpx
 from meter import Cost, metered
 from pydantic import SecretStr
 
-from catalog import sources
-from catalog.account import Limits
+from catalog import locations
 from catalog.pricing import MOLMO2
-from catalog.values import Order, Task
-from flows.door import PlainDoor
-from flows.options import RunOptions
-from flows.plans import new_planner
-from flows.predict import new_engine
-from flows.recording import background, recorded
+from catalog.rate_limits import Limits
+from catalog.values import AnalysisType, Order
+from flows.pipeline.plan import new_planner
+from flows.pipeline.predict import new_engine
+from flows.pipeline.request import RunOptions
+from flows.pipeline.run_record import background, recorded
+from flows.pipeline.runner import LocalRunner
 from flows.settings import Settings
 from flows.wiring import open_services
-from tasks.services import Services
+from tasks.runtime.services import Services
+from tasks.runtime.stats import RunStats
 from tasks.storage.source import parse_source
-from tasks.tally import Tally
 from tasks.wavespeed.polling import PollSchedule, ServiceTimes
 
 #: Takes a load and whatever else it asks for; runs in a process of its own.
@@ -71,7 +71,7 @@ async def reelcat(load: Load) -> Cost:
         )
         options = RunOptions(
             sources=(str(folder),),
-            tasks=(Task.SUMMARY,),
+            tasks=(AnalysisType.SUMMARY,),
             budget_micros=10_000_000_000,
             provider="wavespeed",
             order=Order.PATH,
@@ -86,20 +86,20 @@ async def reelcat(load: Load) -> Cost:
 
 
 async def _predict(load: Load, options: RunOptions, settings: Settings, services: Services) -> Cost:
-    tally = Tally()
-    async with recorded("run", options, services, tally) as record:
+    stats = RunStats()
+    async with recorded("run", options, services, stats) as record:
         planner = new_planner(options, services, run_id=record.run_id, zone=settings.zone)
         source = parse_source(options.sources[0])
         scope = await services.writer.apply(
-            partial(sources.register, uri=source.uri, kind=source.kind)
+            partial(locations.register, uri=source.uri, kind=source.kind)
         )
         engine = new_engine(
             services,
             run_id=record.run_id,
             wish=planner.wish,
             zone=settings.zone,
-            door=PlainDoor(),
-            tally=tally,
+            runner=LocalRunner(),
+            stats=stats,
             rng=random.Random(1),
         )
         async with metered() as cost, background(engine.watch()):
@@ -107,10 +107,10 @@ async def _predict(load: Load, options: RunOptions, settings: Settings, services
             began = time.perf_counter()
             await engine.predict(plan.jobs)
             cost.more["predicting_seconds"] = time.perf_counter() - began
-    analyses = tally.analyses
+    analyses = stats.analyses
     cost.more |= {"done": analyses.completed, "submitted": analyses.submitted}
     if analyses.completed != load.count:
-        cost.more["troubles"] = [trouble.reason for trouble in tally.failures[:3]]
+        cost.more["troubles"] = [trouble.reason for trouble in stats.failures[:3]]
         print("not all were completed:", cost.more)
     return cost
 

@@ -21,16 +21,15 @@ from meter import Cost, alone, metered
 from provider import canned
 from tables import table
 
-from flows.door import PlainDoor
-from flows.ingest import ingest
-from flows.options import RunOptions
+from flows.pipeline.ingest import ingest
+from flows.pipeline.request import RunOptions
+from flows.pipeline.runner import LocalRunner
 from flows.settings import Settings
 from flows.wiring import open_services
 from tasks.discover import discover
-from tasks.selection import Selection
-from tasks.storage.filters import Filter
+from tasks.runtime.stats import RunStats
+from tasks.storage.filters import Filter, Selection
 from tasks.storage.source import parse_source
-from tasks.tally import Tally
 
 _SIZES = [int(size) for size in os.environ.get("BENCH_SIZES", "1000,10000,100000").split(",")]
 
@@ -74,24 +73,24 @@ async def _describing(size: int) -> Cost:
 
 async def first_scan(folder: str, url: str) -> Cost:
     """List a folder that the catalog does not know."""
-    tally = Tally()
+    stats = RunStats()
     options = RunOptions(sources=(folder,), provider="offline")
     settings = Settings(_env_file=None, database_url=url)
     async with open_services(settings, options) as services, metered() as cost:
-        await discover(parse_source(folder), Selection(names=Filter()), services, tally)
-    assert tally.videos.new == tally.videos.found > 0
+        await discover(parse_source(folder), Selection(names=Filter()), services, stats)
+    assert stats.videos.new == stats.videos.found > 0
     return cost
 
 
 async def rescan(folder: str, url: str) -> Cost:
     """List a folder that the catalog knows, and count what is there."""
-    tally = Tally()
+    stats = RunStats()
     options = RunOptions(sources=(folder,), provider="offline")
     settings = Settings(_env_file=None, database_url=url)
     async with open_services(settings, options) as services, metered() as cost:
         selection = Selection(names=Filter())
         await ingest(
-            [parse_source(folder)], selection, services, PlainDoor(), tally, run_id="bench"
+            [parse_source(folder)], selection, services, LocalRunner(), stats, run_id="bench"
         )
-    assert tally.videos.unchanged == tally.videos.found > 0
+    assert stats.videos.unchanged == stats.videos.found > 0
     return cost

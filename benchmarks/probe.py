@@ -28,20 +28,18 @@ from meter import Cost, alone, metered
 from tables import table
 
 from catalog.values import Listing
-from flows.door import PlainDoor
-from flows.ingest import ingest
-from flows.options import RunOptions
+from flows.pipeline.ingest import ingest
+from flows.pipeline.request import RunOptions
+from flows.pipeline.runner import LocalRunner
 from flows.settings import Settings
 from flows.wiring import open_services
-from tasks.media.engines import Media
-from tasks.media.inspecting import InspectOptions, engines_for, inspect
-from tasks.media.probing import probe
+from tasks.media.engine import Media
+from tasks.media.inspect import InspectOptions, engines_for, inspect, probe
 from tasks.media.tags import Whereabouts
-from tasks.selection import Selection
-from tasks.storage.filters import Filter
+from tasks.runtime.stats import RunStats
+from tasks.storage.filters import Filter, Selection
+from tasks.storage.registry import Stores
 from tasks.storage.source import parse_source
-from tasks.storage.stores import Stores
-from tasks.tally import Tally
 
 _FILES = int(os.environ.get("BENCH_FILES", "10000"))
 _FEW = 100
@@ -82,13 +80,13 @@ async def reelcat(folder: str) -> Cost:
     with tempfile.TemporaryDirectory(prefix="reelcat-bench-") as place:
         settings = Settings(_env_file=None, database_url=f"sqlite:///{place}/catalog.db")
         options = RunOptions(sources=(folder,), provider="offline")
-        tally = Tally()
+        stats = RunStats()
         async with open_services(settings, options) as services, metered() as cost:
             selection = Selection(names=Filter())
             await ingest(
-                [parse_source(folder)], selection, services, PlainDoor(), tally, run_id="bench"
+                [parse_source(folder)], selection, services, LocalRunner(), stats, run_id="bench"
             )
-    assert (tally.videos.probed, tally.videos.unreadable) == (_FILES, 0), tally.videos
+    assert (stats.videos.probed, stats.videos.unreadable) == (_FILES, 0), stats.videos
     cost.more["files"] = _FILES
     return cost
 

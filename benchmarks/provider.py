@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 
-from tasks.wavespeed.sandbox.options import TIERS, Mode, SandboxOptions
-from tasks.wavespeed.sandbox.serve import RunningSandbox, Where, running_sandbox
+from tasks.sandbox.options import TIERS, Mode, SandboxOptions
+from tasks.sandbox.server import RunningSandbox, Where, running_sandbox
 
 
 def canned(

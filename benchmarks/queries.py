@@ -26,24 +26,23 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 from tables import table
 
-from catalog import account, analyses, holding, locations, report, runs, search, sources
-from catalog.account import Limits
-from catalog.analyses import Wish
-from catalog.budget import scopes_at
-from catalog.clock import utc_now
+from catalog import analyses, holding, locations, rate_limits, runs, search, status
+from catalog.analyses import AnalysisSpec
+from catalog.budget_limits import scopes_at
 from catalog.database import Catalog
 from catalog.holding import Pick, Purchase
+from catalog.locations import SourceRange
 from catalog.models import Analysis
 from catalog.pricing import MOLMO2, MOLMO2_PRICES
-from catalog.query import parse
+from catalog.rate_limits import Limits
 from catalog.schema import open_catalog
+from catalog.search import parse
 from catalog.snapshot import Snapshot
-from catalog.sources import Scope
-from catalog.values import Order, SourceKind, Task
-from tasks.writing import GroupWriter
+from catalog.values import AnalysisType, Order, SourceKind, utc_now
+from tasks.runtime.writer import GroupWriter
 
 _VIDEOS = int(os.environ.get("BENCH_VIDEOS", "1000000"))
-_WISH = Wish(model=MOLMO2, tasks=(Task.SUMMARY,))
+_WISH = AnalysisSpec(model=MOLMO2, tasks=(AnalysisType.SUMMARY,))
 _ENDPOINT = "https://api"
 _LIMITS = Limits(starts_per_minute=5000, in_flight=10_000)
 _UTC = ZoneInfo("UTC")
@@ -89,7 +88,7 @@ def measure(url: str, folder: Path) -> list[tuple[Any, ...]]:
     with closing(open_catalog(url)) as catalog:
         with catalog.read() as session:
             uri = session.execute(text("SELECT uri FROM sources")).scalar_one()
-        scope = catalog.write(lambda s: sources.register(s, uri, SourceKind.FOLDER))
+        scope = catalog.write(lambda s: locations.register(s, uri, SourceKind.FOLDER))
         wanting = _timed(1, lambda: catalog.write(lambda s: analyses.want(s, [scope], _WISH)))
         catalog.write(archive.complete_half)
         _settle_down(catalog)
@@ -109,7 +108,7 @@ def _settle_down(catalog: Catalog) -> None:
         connection.exec_driver_sql(sql)
 
 
-def _asked(catalog: Catalog, scope: Scope) -> list[tuple[Any, ...]]:
+def _asked(catalog: Catalog, scope: SourceRange) -> list[tuple[Any, ...]]:
     def read(ask: Callable[[Session], object]) -> Callable[[], object]:
         def asked() -> object:
             with catalog.read() as session:
@@ -129,15 +128,15 @@ def _asked(catalog: Catalog, scope: Scope) -> list[tuple[Any, ...]]:
 
     def starts(session: Session) -> int:
         later = utc_now() + timedelta(minutes=1)
-        return account.take_starts(session, _ENDPOINT, 200, _LIMITS, now=later)
+        return rate_limits.take_starts(session, _ENDPOINT, 200, _LIMITS, now=later)
 
     unlooked = read(lambda s: locations.unlooked(s, [scope], after_uri="", limit=500))
-    status = read(lambda s: report.report(Snapshot.of(s), now=utc_now(), zone=_UTC))
+    as_status = read(lambda s: status.report(Snapshot.of(s), now=utc_now(), zone=_UTC))
     return [
         ("what is not looked at yet, a page", *_timed(20, unlooked)),
         ("what is left, the next 1,000", *_timed(20, streamed(1000))),
         ("what is left, 100,000", *_timed(2, streamed(100_000))),
-        ("status", *_timed(20, status)),
+        ("status", *_timed(20, as_status)),
         ("search, few hits", *_timed(20, find("0012345"))),
         ("search, a thousand hits", *_timed(20, find("0012*"))),
         ("search, all match", *_timed(3, find("clip"))),

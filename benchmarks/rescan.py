@@ -19,15 +19,14 @@ import canned
 from meter import Cost, alone, metered
 from tables import table
 
-from flows.door import PlainDoor
-from flows.ingest import ingest
-from flows.options import RunOptions
+from flows.pipeline.ingest import ingest
+from flows.pipeline.request import RunOptions
+from flows.pipeline.runner import LocalRunner
 from flows.settings import Settings
 from flows.wiring import open_services
-from tasks.selection import Selection
-from tasks.storage.filters import Filter
+from tasks.runtime.stats import RunStats
+from tasks.storage.filters import Filter, Selection
 from tasks.storage.source import parse_source
-from tasks.tally import Tally
 
 _FILES = int(os.environ.get("BENCH_FILES", "1000000"))
 _BUCKET = "films"
@@ -110,11 +109,11 @@ async def rescan(source: str, url: str, endpoint: str | None) -> Cost:
     os.environ |= {} if endpoint is None else {"AWS_ENDPOINT_URL_S3": endpoint}
     settings = Settings(_env_file=None, database_url=url)
     options = RunOptions(sources=(source,), provider="offline")
-    tally = Tally()
+    stats = RunStats()
     async with open_services(settings, options) as services, metered() as cost:
         selection = Selection(names=Filter())
         await ingest(
-            [parse_source(source)], selection, services, PlainDoor(), tally, run_id="bench"
+            [parse_source(source)], selection, services, LocalRunner(), stats, run_id="bench"
         )
-    assert (tally.videos.found, tally.videos.unchanged) == (_FILES, _FILES), tally.videos
+    assert (stats.videos.found, stats.videos.unchanged) == (_FILES, _FILES), stats.videos
     return cost

@@ -30,14 +30,14 @@ from provider import canned
 from pydantic import SecretStr
 from tables import table
 
-from catalog.values import Order, Task
-from flows.door import PlainDoor
-from flows.options import RunOptions
-from flows.run import run
+from catalog.values import AnalysisType, Order
+from flows.pipeline.request import RunOptions
+from flows.pipeline.run import run
+from flows.pipeline.runner import LocalRunner
+from flows.pipeline.workers import shared_options
 from flows.settings import Settings
-from flows.sharing import shared_options
 from flows.wiring import open_services
-from tasks.tally import Tally
+from tasks.runtime.stats import RunStats
 
 PREDICTIONS = 7500
 MEAN_SECONDS = 16.0
@@ -106,7 +106,7 @@ def _work(settings: dict[str, object], folder: str, workers: int) -> list[Share]
             return [one.result() for one in (hosting, *guests)]
 
 
-class _Meeting(PlainDoor):
+class _Meeting(LocalRunner):
     """Lets nobody hold money before all have made their plans, and measures from then on."""
 
     def __init__(self, together: Barrier, told: Queue[str] | None = None) -> None:
@@ -115,7 +115,7 @@ class _Meeting(PlainDoor):
         self._meeting: asyncio.Task[int] | None = None
         self.began = self.cpu_before = 0.0
 
-    async def call_others(self, run_id: str, sources: Sequence[str], tally: Tally) -> None:
+    async def call_others(self, run_id: str, sources: Sequence[str], stats: RunStats) -> None:
         """Tell the process that starts the others."""
         if self._told is not None:
             self._told.put(run_id)
@@ -136,7 +136,7 @@ def _host(
 ) -> Share:
     options = RunOptions(
         sources=(folder,),
-        tasks=(Task.SUMMARY,),
+        tasks=(AnalysisType.SUMMARY,),
         budget_micros=10_000_000_000,
         provider="wavespeed",
         order=Order.PATH,
@@ -153,13 +153,13 @@ def _share(settings: dict[str, object], run_id: str, together: Barrier) -> Share
     return asyncio.run(_run(known, options, _Meeting(together)))
 
 
-async def _run(settings: Settings, options: RunOptions, door: _Meeting) -> Share:
+async def _run(settings: Settings, options: RunOptions, runner: _Meeting) -> Share:
     async with open_services(settings, options) as services:
-        report = await run(options, settings, services, door, Tally())
+        report = await run(options, settings, services, runner, RunStats())
     return Share(
-        completed=report.tally.analyses.completed,
-        wall_seconds=time.perf_counter() - door.began,
-        cpu_seconds=cpu_seconds() - door.cpu_before,
+        completed=report.stats.analyses.completed,
+        wall_seconds=time.perf_counter() - runner.began,
+        cpu_seconds=cpu_seconds() - runner.cpu_before,
     )
 
 

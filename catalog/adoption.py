@@ -14,10 +14,10 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from catalog import budgets, ledger, outcomes
-from catalog.budget import Scopes
+from catalog import budgets, ledger, predictions
+from catalog.budget_limits import Scopes
 from catalog.models import Analysis, Prediction, UnclaimedPrediction
-from catalog.outcomes import KEPT_FOR
+from catalog.predictions import KEPT_FOR
 from catalog.values import AnalysisStatus, LedgerKind, PredictionStatus
 
 _ROWS_AT_ONCE = 200
@@ -29,7 +29,7 @@ class Unclaimed:
 
     provider_id: str
     token: str
-    #: `catalog.tokens.identity_digest` of its analysis.
+    #: `catalog.matching.identity_digest` of its analysis.
     digest: str
     created_at: datetime
 
@@ -136,7 +136,7 @@ def claim(session: Session, found: Claim, *, now: datetime) -> int | None:
         endpoint=found.endpoint,
         provider_id=found.provider_id,
         status=PredictionStatus.RUNNING,
-        surplus=outcomes.has_live(session, found.analysis_id),
+        surplus=predictions.has_live(session, found.analysis_id),
         quoted_micros=found.quote_micros,
         price_list=found.price_list,
         budget_day=found.scopes.day,

@@ -25,10 +25,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from catalog.locations import SourceRange, within_any
+from catalog.matching import Identity
 from catalog.models import Analysis, Location, Video
-from catalog.sources import Scope, within_any
-from catalog.tokens import Identity
-from catalog.values import AnalysisStatus, Order, ProbeStatus, Task
+from catalog.values import AnalysisStatus, AnalysisType, Order, ProbeStatus
 
 #: The only window so far: the video as it is. The provider looks at 120 seconds of it at most.
 WHOLE = "whole"
@@ -39,11 +39,11 @@ _ASCENDING = frozenset({Order.OLDEST, Order.SHORTEST})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wish:
+class AnalysisSpec:
     """What is asked of every video."""
 
     model: str
-    tasks: tuple[Task, ...]
+    tasks: tuple[AnalysisType, ...]
     #: Empty for none.
     instructions: str = ""
     window: str = WHOLE
@@ -54,7 +54,7 @@ class Wish:
         return hashlib.sha256(self.instructions.encode()).hexdigest()
 
 
-def want(session: Session, scopes: Sequence[Scope], wish: Wish) -> None:
+def want(session: Session, scopes: Sequence[SourceRange], wish: AnalysisSpec) -> None:
     """Make sure that every usable video in the sources has a row for each task of the wish."""
     here = exists().where(
         Location.video_id == Video.id, Location.missing_since.is_(None), within_any(scopes)
@@ -88,7 +88,7 @@ def want(session: Session, scopes: Sequence[Scope], wish: Wish) -> None:
         )
 
 
-def _asks(wish: Wish, tasks: Sequence[Task]) -> ColumnElement[bool]:
+def _asks(wish: AnalysisSpec, tasks: Sequence[AnalysisType]) -> ColumnElement[bool]:
     return and_(
         Analysis.model == wish.model,
         Analysis.task.in_(tasks),
@@ -153,12 +153,12 @@ def _identity(row: Row[Any]) -> Identity:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Left:
+class PendingAnalysis:
     """An analysis as a plan looks at it, with one place where its video lies."""
 
     analysis_id: int
     video_id: int
-    task: Task
+    task: AnalysisType
     status: AnalysisStatus
     duration_seconds: Decimal | None
     uri: str
@@ -167,12 +167,12 @@ class Left:
 
 def stream(
     session: Session,
-    scopes: Sequence[Scope],
-    wish: Wish,
+    scopes: Sequence[SourceRange],
+    wish: AnalysisSpec,
     order: Order,
     *,
     at_first: int = AT_FIRST,
-) -> Iterator[Left]:
+) -> Iterator[PendingAnalysis]:
     """Stream every analysis of the wish in the sources, in order, once for each of its places.
 
     A video that lies in several places comes several times, side by side only where the order
@@ -228,8 +228,8 @@ def _first(session: Session, order: Order, at_first: int) -> Select[tuple[int]] 
     return along.limit(values.index(values[-1]))
 
 
-def _left(row: Row[Any]) -> Left:
-    return Left(
+def _left(row: Row[Any]) -> PendingAnalysis:
+    return PendingAnalysis(
         analysis_id=row.id,
         video_id=row.video_id,
         task=row.task,

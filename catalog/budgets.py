@@ -12,7 +12,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from catalog.budget import DAY, MONTH, Scopes, Standing
+from catalog.budget_limits import DAY, MONTH, BudgetUsage, Scopes
 from catalog.errors import CatalogReplaced
 from catalog.models import UNFINISHED, Budget, Prediction
 from catalog.values import PredictionStatus
@@ -23,7 +23,7 @@ def open_run(session: Session, scope: str, limit_micros: int | None) -> None:
     session.add(Budget(scope=scope, limit_micros=limit_micros, committed_micros=0))
 
 
-def lock(session: Session, scopes: Scopes) -> list[Standing]:
+def lock(session: Session, scopes: Scopes) -> list[BudgetUsage]:
     """Lock the budgets in `scopes` until the transaction ends, and give how they stand.
 
     A day or a month that was not met before begins with its standing limit.
@@ -41,7 +41,7 @@ def lock(session: Session, scopes: Scopes) -> list[Standing]:
     return _locked(session, scopes) if begun else standings
 
 
-def _locked(session: Session, scopes: Scopes) -> list[Standing]:
+def _locked(session: Session, scopes: Scopes) -> list[BudgetUsage]:
     rows = session.scalars(
         select(Budget)
         .where(Budget.scope.in_(list(scopes)))
@@ -73,7 +73,9 @@ def commit(session: Session, scopes: Sequence[str], micros: int) -> None:
         )
 
 
-def set_limit(session: Session, scopes: Sequence[str], limit_micros: int | None) -> list[Standing]:
+def set_limit(
+    session: Session, scopes: Sequence[str], limit_micros: int | None
+) -> list[BudgetUsage]:
     """Set the limit of each scope, None for no limit; gives how they stand then."""
     for scope in scopes:
         row = session.get(Budget, scope, with_for_update=True, populate_existing=True)
@@ -87,7 +89,7 @@ def set_limit(session: Session, scopes: Sequence[str], limit_micros: int | None)
 
 def set_standing_limit(
     session: Session, standing_scope: str, current: str, limit_micros: int | None
-) -> list[Standing]:
+) -> list[BudgetUsage]:
     """Set the limit of every day or month to come, and of the `current` one; as `set_limit`.
 
     A lower one also holds for what was held in an earlier day or month and is still to be sent.
@@ -107,23 +109,23 @@ def set_standing_limit(
     return set_limit(session, [standing_scope, current], limit_micros)
 
 
-def standings(session: Session, scopes: Sequence[str]) -> list[Standing]:
+def usages(session: Session, scopes: Sequence[str]) -> list[BudgetUsage]:
     """Give how the scopes stand, those that exist, by name."""
     rows = session.scalars(select(Budget).where(Budget.scope.in_(scopes)).order_by(Budget.scope))
     return [_standing(row) for row in rows]
 
 
-def in_force(session: Session, scope: str, standing_scope: str) -> Standing:
+def in_force(session: Session, scope: str, standing_scope: str) -> BudgetUsage:
     """Give how a day or month stands; one that has not begun has its standing limit."""
     row = session.get(Budget, scope)
     if row is not None:
         return _standing(row)
     standing = session.get(Budget, standing_scope)
     limit = None if standing is None else standing.limit_micros
-    return Standing(scope=scope, limit_micros=limit, committed_micros=0)
+    return BudgetUsage(scope=scope, limit_micros=limit, committed_micros=0)
 
 
-def _standing(row: Budget) -> Standing:
-    return Standing(
+def _standing(row: Budget) -> BudgetUsage:
+    return BudgetUsage(
         scope=row.scope, limit_micros=row.limit_micros, committed_micros=row.committed_micros
     )

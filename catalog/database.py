@@ -1,9 +1,4 @@
-"""The catalog database: how it is opened, read and written.
-
-A read is a snapshot. Writers work one after the other: a write takes the catalog's one write lock
-before its first statement, so it decides on what is true, never gives up half-way, and behaves the
-same on both databases. What goes wrong in the database becomes a sentence.
-"""
+"""Whether a catalog can be written to, tried without changing anything."""
 
 from __future__ import annotations
 
@@ -14,16 +9,90 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Dialect, Engine, create_engine, event
+from sqlalchemy import (
+    Connection,
+    Dialect,
+    Engine,
+    create_engine,
+    delete,
+    event,
+    false,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from catalog.addresses import PostgresqlAddress, SqliteAddress, parse_address
 from catalog.database_errors import first_line, plainly
 from catalog.database_file import DatabaseFile
-from catalog.errors import CatalogError, CatalogReplaced
+from catalog.database_url import PostgresqlAddress, SqliteAddress, parse_address
+from catalog.errors import CatalogError, CatalogReadOnly, CatalogReplaced
+from catalog.models import Base
+
+#: Of PostgreSQL: what counts the ids of new rows is granted by itself.
+_SEQUENCES_NOT_OURS = """
+    SELECT c.relname FROM pg_class AS c
+    JOIN pg_depend AS d ON d.objid = c.oid AND d.deptype = 'a'
+    WHERE c.relkind = 'S' AND pg_table_is_visible(c.oid)
+      AND CASE WHEN c.relkind = 'S' THEN NOT has_sequence_privilege(c.oid, 'USAGE') END
+    ORDER BY c.relname LIMIT 1
+"""
+
+_MAY_CREATE = """
+    SELECT has_schema_privilege(current_schema(), 'CREATE')
+       AND current_setting('default_transaction_read_only') = 'off' AND NOT pg_is_in_recovery()
+"""
+
+
+def require_writable(catalog: Catalog) -> None:
+    """See whether rows of every table could be added, changed and removed.
+
+    Raises:
+        CatalogError: with what to do, if they could not.
+    """
+    catalog.write(_try_all)
+
+
+def require_makeable(catalog: Catalog) -> None:
+    """See whether a catalog could be made where none is yet.
+
+    Raises:
+        CatalogReadOnly: with what to do, if it could not.
+    """
+    if catalog.dialect == "sqlite":
+        folder = Path(catalog.engine.url.database or "").absolute().parent
+        makeable = os.access(folder, os.W_OK | os.X_OK)
+        reason = f"The folder {folder} cannot be written to; let this user write to it"
+    else:
+        with catalog.read() as session:
+            makeable = bool(session.scalar(text(_MAY_CREATE)))
+        reason = f"This user may make no tables in {catalog.shown_url}; grant CREATE on its schema"
+    if not makeable:
+        raise CatalogReadOnly(f"{reason}, or name another place in REELCAT_DATABASE_URL.")
+
+
+def _try_all(session: Session) -> None:
+    """Ask for changes of no rows; a database refuses those, too, to whom it refuses any."""
+    there = set(inspect(session.connection()).get_table_names())
+    for table in Base.metadata.sorted_tables:
+        if table.name not in there:
+            continue
+        columns = [column.name for column in table.columns]
+        nothing = select(*table.columns).where(false())
+        session.execute(insert(table).from_select(columns, nothing, include_defaults=False))
+        first = next(iter(table.columns))
+        session.execute(update(table).where(false()).values({first.name: first}))
+        session.execute(delete(table).where(false()))
+    if session.get_bind().dialect.name == "postgresql":
+        refused = session.scalar(text(_SEQUENCES_NOT_OURS))
+        if refused is not None:
+            session.execute(text("SELECT nextval(CAST(:name AS regclass))"), {"name": refused})
+
 
 T = TypeVar("T")
 

@@ -13,13 +13,13 @@ from typing import Any
 from sqlalchemy import exists, insert, literal, select, update
 from sqlalchemy.orm import Session
 
-from catalog import account, analyses, budgets, ledger, predictions
-from catalog.account import Limits
-from catalog.budget import Scopes, allocate, free_in_all
+from catalog import analyses, budgets, ledger, predictions, rate_limits
+from catalog.budget_limits import Scopes, allocate, free_in_all
 from catalog.errors import CatalogReplaced
 from catalog.lifecycle import ENDED, LIVE
+from catalog.matching import identity_digest, new_token
 from catalog.models import UNFINISHED, Analysis, LedgerEntry, Prediction
-from catalog.tokens import identity_digest, new_token
+from catalog.rate_limits import Limits
 from catalog.values import AnalysisStatus, LedgerKind, PredictionStatus
 
 _predictions: Any = Prediction.__table__
@@ -35,7 +35,7 @@ class Pick:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Held:
+class Reservation:
     """A prediction whose money is set aside."""
 
     prediction_id: int
@@ -48,7 +48,7 @@ class Held:
 class HoldResult:
     """What became of a page of picks."""
 
-    held: tuple[Held, ...]
+    held: tuple[Reservation, ...]
     over_budget: tuple[Pick, ...]
     #: Not startable any more: another process has them, or a failed attempt is not settled.
     taken: tuple[Pick, ...]
@@ -119,7 +119,7 @@ def _insert(
     purchase: Purchase,
     now: datetime,
     unique: Callable[[], str],
-) -> list[Held]:
+) -> list[Reservation]:
     if not picks:
         return []
     identities = analyses.identities(session, [pick.analysis_id for pick in picks])
@@ -161,7 +161,7 @@ def _insert(
         .execution_options(synchronize_session=False)
     )
     return [
-        Held(
+        Reservation(
             prediction_id=ids[token],
             analysis_id=pick.analysis_id,
             token=token,
@@ -218,7 +218,7 @@ def intend(
     held = {row.id for row in unsent} - _release_excess(session, scopes, now=now)
     held -= _release_superseded(session, {row.id: row.analysis_id for row in unsent}, now=now)
     waiting = [prediction_id for prediction_id in prediction_ids if prediction_id in held]
-    granted = waiting[: account.take_starts(session, endpoint, len(waiting), limits, now=now)]
+    granted = waiting[: rate_limits.take_starts(session, endpoint, len(waiting), limits, now=now)]
     if granted:
         session.execute(
             update(Prediction)
@@ -257,7 +257,7 @@ def _release_excess(session: Session, scopes: Collection[str], *, now: datetime)
     It never is more unless a limit was lowered. The latest holds go first, whoever has them; what
     may have been sent stays. Gives what was released.
     """
-    standings = budgets.standings(session, sorted(scopes))
+    standings = budgets.usages(session, sorted(scopes))
     excess = {one.scope: one.excess_micros for one in standings if one.excess_micros}
     released: set[int] = set()
     if not excess:

@@ -1,19 +1,124 @@
-"""Where files were seen: what is to be looked at, what lies where, and why some cannot be used.
+"""Sources, and which locations belong to one.
 
-What a source's listing changes is written by `catalog.scans`.
+A folder or a bucket prefix owns every URI that begins with it, whichever source listed it first, so
+overlapping sources share their locations. Only a manifest keeps a list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, false, func, not_, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, false, func, not_, or_, select, true, update
 from sqlalchemy.orm import Session
 
-from catalog.models import Location, Run, Source, Video
-from catalog.sources import Scope, roots_in, within_any
+from catalog.models import Location, ManifestEntry, Run, Source, Video
 from catalog.values import Listing, ProbeStatus, SourceKind
+
+_MOST_IN_A_CHAIN = 100
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceRange:
+    """The locations of one known source."""
+
+    source_id: int
+    uri: str
+    kind: SourceKind
+
+
+def register(session: Session, uri: str, kind: SourceKind) -> SourceRange:
+    """Find or make the source with this URI."""
+    source = session.scalars(select(Source).where(Source.uri == uri)).one_or_none()
+    if source is None:
+        source = Source(uri=uri, kind=kind, last_scan_at=None, last_scan_problem=None)
+        session.add(source)
+        session.flush()
+    source.kind = kind
+    return SourceRange(source_id=source.id, uri=uri, kind=kind)
+
+
+def record_scan(
+    session: Session, scope: SourceRange, *, now: datetime, problem: str | None
+) -> None:
+    """Remember when a source was last listed, and what of it could not be."""
+    source = session.get_one(Source, scope.source_id)
+    source.last_scan_at = now
+    source.last_scan_problem = problem
+
+
+def within(scope: SourceRange) -> ColumnElement[bool]:
+    """Select the locations of a source: a range of URIs, or a manifest's entries."""
+    if scope.kind is SourceKind.MANIFEST:
+        entries = select(ManifestEntry.location_id).where(
+            ManifestEntry.source_id == scope.source_id
+        )
+        return Location.id.in_(entries)
+    if scope.kind is SourceKind.FILE:
+        return Location.uri == scope.uri
+    below = below_prefix(scope.uri)
+    return below if scope.kind is SourceKind.FOLDER else or_(Location.uri == scope.uri, below)
+
+
+def within_any(scopes: Sequence[SourceRange]) -> ColumnElement[bool]:
+    """Select the locations of several sources, thousands if need be."""
+    files = [scope.uri for scope in scopes if scope.kind is SourceKind.FILE]
+    conditions = [within(scope) for scope in scopes if scope.kind is not SourceKind.FILE]
+    if files:
+        conditions.append(Location.uri.in_(files))
+    return _any_of(conditions)
+
+
+def roots_in(scopes: Sequence[SourceRange]) -> Callable[[str], str | None]:
+    """Tell of any URI below which folder it was found: the innermost among these sources.
+
+    None if no folder holds it, or the file was named itself.
+    """
+    files = {scope.uri for scope in scopes if scope.kind is SourceKind.FILE}
+    folders = {
+        scope.uri.removesuffix("/"): scope.uri
+        for scope in scopes
+        if scope.kind is SourceKind.FOLDER
+    }
+
+    def root_of(uri: str) -> str | None:
+        folder = "" if uri in files or not folders else uri
+        while folder:
+            folder = folder.rpartition("/")[0]
+            if folder in folders:
+                return folders[folder]
+        return None
+
+    return root_of
+
+
+def _any_of(conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:
+    """Join by OR, long lists in parts: SQLite takes no chain of more than a thousand."""
+    if len(conditions) <= _MOST_IN_A_CHAIN:
+        return or_(false(), *conditions)
+    parts = (
+        select(Location.id).where(or_(*conditions[start : start + _MOST_IN_A_CHAIN]))
+        for start in range(0, len(conditions), _MOST_IN_A_CHAIN)
+    )
+    return or_(*(Location.id.in_(part) for part in parts))
+
+
+def bounds(scope: SourceRange) -> tuple[str, str]:
+    """Give the first URI that may belong to a source that is no manifest, and the first beyond."""
+    if scope.kind is SourceKind.FILE:
+        return scope.uri, scope.uri + chr(0x01)
+    start = scope.uri if scope.uri.endswith("/") else scope.uri + "/"
+    return (
+        scope.uri if scope.kind is SourceKind.BUCKET else start,
+        start[:-1] + chr(ord("/") + 1),
+    )
+
+
+def below_prefix(uri: str) -> ColumnElement[bool]:
+    """Select what lies below a folder or prefix, as a range that an index serves."""
+    start = uri if uri.endswith("/") else uri + "/"
+    return and_(Location.uri >= start, Location.uri < start[:-1] + chr(ord("/") + 1))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,14 +132,14 @@ class Unlooked:
 
 
 def unlooked(
-    session: Session, scopes: Sequence[Scope], *, after_uri: str, limit: int, run_id: str = ""
+    session: Session, scopes: Sequence[SourceRange], *, after_uri: str, limit: int, run_id: str = ""
 ) -> list[Unlooked]:
     """Give the next locations, by URI, that were listed but not looked at.
 
     Those that a living run other than `run_id` is looking at are among them, and say so.
     """
     rows = session.execute(
-        select(Location, func.coalesce(_is_claimed_beside(run_id), false()))
+        select(Location, func.coalesce(_is_claimed_by_another(run_id), false()))
         .where(
             within_any(scopes),
             Location.probe_status.is_(None),
@@ -62,7 +167,7 @@ def claim(session: Session, location_ids: Sequence[int], *, run_id: str) -> set[
         .where(
             Location.id.in_(location_ids),
             Location.probe_status.is_(None),
-            or_(Location.claimed_by.is_(None), not_(_is_claimed_beside(run_id))),
+            or_(Location.claimed_by.is_(None), not_(_is_claimed_by_another(run_id))),
         )
         .values(claimed_by=run_id)
         .returning(Location.id)
@@ -85,7 +190,7 @@ def unclaim(session: Session, location_ids: Sequence[int], *, run_id: str) -> No
     )
 
 
-def _is_claimed_beside(run_id: str) -> ColumnElement[bool]:
+def _is_claimed_by_another(run_id: str) -> ColumnElement[bool]:
     """Whether a living run other than this one has claimed a location; null where none ever had."""
     alive = select(Run.id).where(Run.finished_at.is_(None), Run.id != run_id)
     return Location.claimed_by.in_(alive)
@@ -173,7 +278,7 @@ def record_problem(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class LocationState:
     """A location as it lies in a source now."""
 
     uri: str
@@ -187,7 +292,7 @@ class Place:
     reason: str | None
 
 
-def duplicates(session: Session, scopes: Sequence[Scope]) -> int:
+def duplicates(session: Session, scopes: Sequence[SourceRange]) -> int:
     """Count the places in the sources whose video lies in another of them, too, but for one."""
     places = func.count(Location.video_id)
     return session.execute(
@@ -198,8 +303,8 @@ def duplicates(session: Session, scopes: Sequence[Scope]) -> int:
 
 
 def present(
-    session: Session, scopes: Sequence[Scope], *, troubled: bool = False
-) -> Iterator[Place]:
+    session: Session, scopes: Sequence[SourceRange], *, troubled: bool = False
+) -> Iterator[LocationState]:
     """Stream what lies in the sources now, by URI; `troubled` alone if only that is asked for."""
     wanted = Location.probe_status != ProbeStatus.OK if troubled else true()
     rows = session.execute(
@@ -217,7 +322,9 @@ def present(
         .execution_options(yield_per=1000)
     )
     for uri, name, size, video_id, status, reason in rows:
-        yield Place(uri=uri, name=name, size=size, video_id=video_id, status=status, reason=reason)
+        yield LocationState(
+            uri=uri, name=name, size=size, video_id=video_id, status=status, reason=reason
+        )
 
 
 def uris_of(session: Session, video_ids: Sequence[int]) -> Mapping[int, list[str]]:

@@ -1,11 +1,9 @@
-"""The catalog's tables, as declared; `migrations/` makes databases agree with them.
-
-Money columns are micro-dollars. Times are UTC. Only `catalog` modules read and write these.
-"""
+"""Column types: how values that databases spell differently are kept exactly."""
 
 from __future__ import annotations
 
-from datetime import datetime
+import enum
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -13,6 +11,9 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     ColumnElement,
+    DateTime,
+    Dialect,
+    Enum,
     ForeignKey,
     Index,
     Integer,
@@ -25,18 +26,70 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
 
-from catalog.columns import Millionths, Uri, UtcDateTime, by_value
 from catalog.values import (
     AnalysisStatus,
+    AnalysisType,
     DurationSource,
     LedgerKind,
     PredictionStatus,
     ProbeStatus,
     RunStatus,
     SourceKind,
-    Task,
 )
+
+#: A URI compares byte by byte on every database, so that a prefix is a range.
+Uri = String(collation=None).with_variant(String(collation="C"), "postgresql")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time; a naive one is refused on its way in."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Convert to UTC; SQLite keeps no zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise TypeError(f"a time without a zone: {value}")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give an aware UTC time back."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Millionths(TypeDecorator[Decimal]):
+    """A decimal number kept as an integer count of millionths: exact, and sortable by SQL."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
+        """Round to the nearest millionth."""
+        return None if value is None else int((value * 1_000_000).to_integral_value())
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> Decimal | None:
+        """Give the decimal number back."""
+        return None if value is None else Decimal(value) / 1_000_000
+
+
+def by_value(kind: type[enum.StrEnum]) -> Enum:
+    """Keep an enum by its value, in a plain text column that a new member does not change."""
+    return Enum(
+        kind,
+        native_enum=False,
+        create_constraint=False,
+        length=32,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
 
 #: SQLite numbers rows by itself only in a column that is spelled INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -74,7 +127,7 @@ class Base(DeclarativeBase):
         ProbeStatus: by_value(ProbeStatus),
         RunStatus: by_value(RunStatus),
         SourceKind: by_value(SourceKind),
-        Task: by_value(Task),
+        AnalysisType: by_value(AnalysisType),
     }
 
 
@@ -185,7 +238,7 @@ class Analysis(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     video_id: Mapped[int] = mapped_column(ForeignKey("videos.id"))
     model: Mapped[str] = mapped_column(String(128))
-    task: Mapped[Task]
+    task: Mapped[AnalysisType]
     #: Empty when none were given.
     instructions: Mapped[str] = mapped_column(Text)
     instructions_hash: Mapped[str] = mapped_column(String(64))
@@ -382,7 +435,7 @@ class UnclaimedPrediction(Base):
     endpoint: Mapped[str] = mapped_column(String(255), primary_key=True)
     provider_id: Mapped[str] = mapped_column(String(128), primary_key=True)
     token: Mapped[str] = mapped_column(String(64))
-    #: Which analysis it is of (`catalog.tokens.identity_digest`).
+    #: Which analysis it is of (`catalog.matching.identity_digest`).
     digest: Mapped[str] = mapped_column(String(32))
     #: When the provider says that it began; the provider forgets it after seven days.
     created_at: Mapped[datetime]

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 
-from catalog.analyses import Left
-from catalog.budget import allocate
+from catalog.analyses import PendingAnalysis
+from catalog.budget_limits import allocate
 from catalog.pricing import PriceList, quote
 from catalog.values import AnalysisStatus
 
@@ -34,10 +34,10 @@ class Terms:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Job:
+class Candidate:
     """An analysis to be bought."""
 
-    left: Left
+    left: PendingAnalysis
     quote_micros: int
 
 
@@ -45,8 +45,8 @@ class Job:
 class Plan:
     """What is to be done, in order, and what is not and why."""
 
-    jobs: list[Job] = field(default_factory=list)
-    over_budget: list[Job] = field(default_factory=list)
+    jobs: list[Candidate] = field(default_factory=list)
+    over_budget: list[Candidate] = field(default_factory=list)
     wanted: int = 0
     done_before: int = 0
     failed_before: int = 0
@@ -56,7 +56,7 @@ class Plan:
     #: Analyses of which a submission was lost, by whichever run.
     uncertain: set[int] = field(default_factory=set)
     #: Of videos whose length is not known, so nothing can be quoted.
-    unquotable: list[Left] = field(default_factory=list)
+    unquotable: list[PendingAnalysis] = field(default_factory=list)
     #: Beyond `most_videos`.
     beyond_limit: int = 0
     #: All that is left within `most_videos`, whatever the budget.
@@ -69,10 +69,10 @@ class Plan:
     compared_unknown: int = 0
 
 
-def make_plan(stream: Iterable[Left], terms: Terms) -> Plan:
+def make_plan(stream: Iterable[PendingAnalysis], terms: Terms) -> Plan:
     """Sort what is left into what will be bought and what will not, keeping its order."""
     plan = Plan()
-    candidates: list[Job] = []
+    candidates: list[Candidate] = []
     chosen_videos: set[int] = set()
     met: set[int] = set()
     for left in stream:
@@ -92,7 +92,7 @@ def make_plan(stream: Iterable[Left], terms: Terms) -> Plan:
         if micros is None:
             plan.unquotable.append(left)
         else:
-            candidates.append(Job(left=left, quote_micros=micros))
+            candidates.append(Candidate(left=left, quote_micros=micros))
     allocation = allocate([job.quote_micros for job in candidates], terms.free_micros)
     plan.jobs = [candidates[position] for position in allocation.taken]
     plan.over_budget = [candidates[position] for position in allocation.left]
@@ -101,7 +101,7 @@ def make_plan(stream: Iterable[Left], terms: Terms) -> Plan:
     return plan
 
 
-def _compare(plan: Plan, left: Left, terms: Terms) -> None:
+def _compare(plan: Plan, left: PendingAnalysis, terms: Terms) -> None:
     """Add what an analysis would cost by the list that the plan is compared with."""
     if terms.compare_with is None:
         return
@@ -110,7 +110,7 @@ def _compare(plan: Plan, left: Left, terms: Terms) -> None:
     plan.compared_unknown += micros is None
 
 
-def _is_left(plan: Plan, left: Left, terms: Terms) -> bool:
+def _is_left(plan: Plan, left: PendingAnalysis, terms: Terms) -> bool:
     """Count an analysis that is not to be bought; True if it is."""
     match left.status:
         case AnalysisStatus.WANTED:

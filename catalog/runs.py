@@ -35,7 +35,7 @@ class Process:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sighting:
+class Liveness:
     """What is known of an unfinished run's life."""
 
     run_id: str
@@ -43,7 +43,7 @@ class Sighting:
     heartbeat_at: datetime
 
 
-def is_dead(seen: Sighting, *, here: str, living: Mapping[int, Decimal], now: datetime) -> bool:
+def is_dead(seen: Liveness, *, here: str, living: Mapping[int, Decimal], now: datetime) -> bool:
     """Tell whether an unfinished run can never come back.
 
     On this machine (`here`) the list of `living` processes, start times by number, decides at
@@ -104,11 +104,11 @@ def finish(
     )
 
 
-def unfinished(session: Session) -> list[Sighting]:
+def unfinished(session: Session) -> list[Liveness]:
     """Give the runs that have not said that they ended."""
     rows = session.scalars(select(Run).where(Run.finished_at.is_(None)))
     return [
-        Sighting(
+        Liveness(
             run_id=row.id,
             process=Process(host=row.host, pid=row.pid, started_at=row.process_started_at),
             heartbeat_at=row.heartbeat_at,

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from catalog.addresses import SqliteAddress, parse_address
+from catalog.database_url import SqliteAddress, parse_address
 from catalog.version import HEAD
 
 if TYPE_CHECKING:

@@ -1,19 +1,31 @@
-"""The plain values that reelcat thinks in.
-
-Frozen records and enums, without behaviour beyond reading themselves. Anything here can be made in
-a test in one line; nothing here opens a file, a socket or a database.
-"""
+"""The one place that asks what time it is; everything else is told."""
 
 from __future__ import annotations
 
 import enum
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+Clock = Callable[[], datetime]
 
-class Task(enum.StrEnum):
+
+def utc_now() -> datetime:
+    """Give the present, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def uptime() -> float:
+    """Give seconds that only run forward, and also while the machine sleeps where it tells."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
+class AnalysisType(enum.StrEnum):
     """The provider's analysis types."""
 
     GENERAL = "general"
@@ -23,7 +35,7 @@ class Task(enum.StrEnum):
     SCENE_DESCRIPTION = "scene_description"
 
 
-DEFAULT_TASKS = (Task.SUMMARY, Task.SCENE_DESCRIPTION)
+DEFAULT_TASKS = (AnalysisType.SUMMARY, AnalysisType.SCENE_DESCRIPTION)
 
 
 class SourceKind(enum.StrEnum):

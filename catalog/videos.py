@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
-from catalog import searchable
+from catalog import search_index
 from catalog.locations import Unlooked, as_listed
 from catalog.models import Location, Video
 from catalog.values import Inspection, ProbeStatus
@@ -49,7 +49,7 @@ def record_inspections(session: Session, looks: Sequence[Look]) -> list[None]:
     if valid:
         session.connection().execute(_LOOKED_AT, [_outcome(look, video_ids) for look in valid])
     if video_ids:
-        searchable.refresh_all(session, list(video_ids.values()))
+        search_index.refresh_all(session, list(video_ids.values()))
     return [None] * len(looks)
 
 

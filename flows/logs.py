@@ -18,8 +18,8 @@ from typing import Any, TextIO
 from pythonjsonlogger.json import JsonFormatter
 
 from flows.settings import Settings
-from tasks.events import LOGGER
-from tasks.wavespeed.redaction import RedactingFilter
+from tasks.foundation.events import LOGGER
+from tasks.foundation.redaction import RedactingFilter
 
 #: Where Prefect keeps the handlers that it lends to loggers of others.
 _LENT_BY_PREFECT = "prefect.extra"

@@ -1,7 +1,8 @@
-"""Every setting, and the only place that reads the environment (but for `flows.glance`).
+"""Every setting, and the only place that reads the environment (but for `flows.cli.snapshot`).
 
 Explicit option > environment > `.env` > `reelcat.toml` > default. Each default says why it is what
-it is. `flows.folder_files` decides what the files may say, `flows.secret_routes` where secrets go.
+it is. `flows.configuration.files` decides what the files may say,
+`flows.configuration.secret_routes` where secrets go.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ from pydantic_settings import (
 )
 
 from catalog.errors import SettingsError
-from flows.catalog_file import require_own_catalog
-from flows.environment import Variables, lend_to_boto3, own_environment
-from flows.folder_files import DOTENV, TOML, FolderFiles, read_folder_files
-from flows.secret_routes import Strength, database_trouble, key_trouble
+from flows.configuration.catalog_file import require_own_catalog
+from flows.configuration.environment import Variables, lend_to_boto3, own_environment
+from flows.configuration.files import DOTENV, TOML, FolderFiles, read_folder_files
+from flows.configuration.secret_routes import Strength, database_trouble, key_trouble
 
 ProviderName = Literal["wavespeed", "offline"]
 

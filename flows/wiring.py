@@ -13,29 +13,29 @@ from datetime import timedelta
 
 from pydantic import SecretStr
 
-from catalog.account import Limits
-from catalog.clock import Clock, utc_now
 from catalog.database import Catalog
 from catalog.errors import SettingsError
 from catalog.money import micros
 from catalog.pricing import MOLMO2_PRICES, OFFLINE_PRICES
+from catalog.rate_limits import Limits
 from catalog.schema import open_catalog
+from catalog.values import Clock, utc_now
 from flows.logs import logging_to
-from flows.options import RunOptions
-from flows.orphans import OFFLINE_ENDPOINT
+from flows.pipeline.recovery import OFFLINE_ENDPOINT
+from flows.pipeline.request import RunOptions
 from flows.settings import Settings
 from tasks.media.binaries import find_ffprobe
 from tasks.media.confinement import proxies_with_passwords
-from tasks.media.inspecting import EngineChoice, InspectOptions
+from tasks.media.inspect import EngineChoice, InspectOptions
 from tasks.media.pool import InspectPool
 from tasks.media.tags import Whereabouts
-from tasks.services import Provider, Services, Waits
+from tasks.runtime.services import Provider, Services, Waits
+from tasks.runtime.writer import GroupWriter
 from tasks.storage.options import S3Options, StoreOptions
-from tasks.storage.stores import Stores
+from tasks.storage.registry import Stores
 from tasks.wavespeed.client import WaveSpeed
 from tasks.wavespeed.connection import Limits as RequestLimits
 from tasks.wavespeed.pacing import TIERS
-from tasks.writing import GroupWriter
 
 #: The sandbox in this process is looked at often: nobody is asked to wait.
 _OFFLINE_POLL_GAP = timedelta(seconds=0.05)
@@ -170,9 +170,9 @@ async def _offline(settings: Settings, options: RunOptions) -> AsyncIterator[Pro
     """Put the sandbox behind the client, inside this process."""
     import httpx  # noqa: PLC0415 - only runs need it
 
-    from tasks.wavespeed.sandbox.app import create_app  # noqa: PLC0415
-    from tasks.wavespeed.sandbox.options import SandboxOptions  # noqa: PLC0415
-    from tasks.wavespeed.sandbox.seeing import measure_duration, new_model  # noqa: PLC0415
+    from tasks.sandbox.app import create_app  # noqa: PLC0415
+    from tasks.sandbox.options import SandboxOptions  # noqa: PLC0415
+    from tasks.sandbox.vision.describe import measure_duration, new_model  # noqa: PLC0415
 
     key = secrets.token_hex(16)
     sandbox = SandboxOptions(api_key=key, allow_files=True, latency_scale=0)

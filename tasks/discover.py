@@ -9,17 +9,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from catalog import scans, sightings, sources
+from catalog import locations, scans
 from catalog.errors import SourceError
-from catalog.scans import Change
-from catalog.sightings import Seen
+from catalog.locations import SourceRange
+from catalog.scans import Change, Seen
 from catalog.snapshot import Snapshot
-from catalog.sources import Scope
 from catalog.values import Listing, ListingProblem
-from tasks.selection import Selection
-from tasks.services import Services
+from tasks.runtime.services import Services
+from tasks.runtime.stats import Issue, RunStats
+from tasks.storage.filters import Selection
 from tasks.storage.source import Source
-from tasks.tally import Tally, Trouble
 
 #: Locations that are compared and written at once.
 PAGE = 1000
@@ -32,37 +31,39 @@ class Discovered:
     """A source that was listed, wholly or in part."""
 
     source: Source
-    scope: Scope
+    scope: SourceRange
 
 
 async def discover(
-    source: Source, selection: Selection, services: Services, tally: Tally
+    source: Source, selection: Selection, services: Services, stats: RunStats
 ) -> Discovered | None:
     """List a source into the catalog; None if nothing of it could be listed.
 
     A source that fails is a failure of the run, in one sentence; nothing in it is called missing.
     """
-    scope = await services.writer.apply(partial(sources.register, uri=source.uri, kind=source.kind))
+    scope = await services.writer.apply(
+        partial(locations.register, uri=source.uri, kind=source.kind)
+    )
     scan = _Scan(scope=scope, selection=selection, services=services, began=services.clock())
     try:
         pages = _pages(services.stores.lister(source).list())
         while page := await asyncio.to_thread(scan.look, pages):
-            await _record(page, scan, tally)
+            await _record(page, scan, stats)
     except SourceError as error:
-        tally.failures.append(Trouble(what=source.label, reason=error.reason, kind="source"))
+        stats.failures.append(Issue(what=source.label, reason=error.reason, kind="source"))
         await _remember_scan(scope, services, error.reason)
         return None
     missing = await _mark_missing(scan)
-    tally.videos.missing += missing
+    stats.videos.missing += missing
     if missing and not scan.listed:
-        tally.notices.append(
+        stats.notices.append(
             f"{source.label} is empty, and all {missing} files that were known there are marked "
             "missing; is it mounted?"
         )
     if scan.links:
-        tally.notices.append(f"{source.label}: {_links(scan.links)}")
-    tally.failures.extend(
-        Trouble(what=problem.uri, reason=problem.reason, kind="folder") for problem in scan.problems
+        stats.notices.append(f"{source.label}: {_links(scan.links)}")
+    stats.failures.extend(
+        Issue(what=problem.uri, reason=problem.reason, kind="folder") for problem in scan.problems
     )
     await _remember_scan(scope, services, _summary(scan.problems))
     return Discovered(source=source, scope=scope)
@@ -84,7 +85,7 @@ class _Compared:
 class _Scan:
     """One listing of a source, as far as it has come."""
 
-    scope: Scope
+    scope: SourceRange
     selection: Selection
     services: Services
     began: datetime
@@ -109,11 +110,11 @@ class _Scan:
         with self.services.catalog.read() as session:
             # Read after the files were seen: whoever begins to scan later has to see them again.
             snapshot = Snapshot.of(session)
-            keep = sightings.others_scan(snapshot)
+            keep = scans.others_scan(snapshot)
             different, left = (
                 group
                 if keep or not group
-                else sightings.differing(snapshot, self.scope, group, self.seen)
+                else scans.differing(snapshot, self.scope, group, self.seen)
                 for group in (meant, others)
             )
         return _Compared(
@@ -126,7 +127,7 @@ class _Scan:
     def vanished(self) -> list[int]:
         """Give the locations that were not seen."""
         with self.services.catalog.read() as session:
-            return sightings.unseen(
+            return scans.unseen(
                 Snapshot.of(session),
                 self.scope,
                 self.seen,
@@ -140,10 +141,10 @@ def _pages(listed: Iterator[Listing | ListingProblem]) -> Iterator[Page]:
         yield page
 
 
-async def _record(page: _Compared, scan: _Scan, tally: Tally) -> None:
+async def _record(page: _Compared, scan: _Scan, stats: RunStats) -> None:
     """Write down what differs, and count of a page what the run is about."""
-    tally.videos.found += page.meant
-    tally.videos.unchanged += page.unchanged
+    stats.videos.found += page.meant
+    stats.videos.unchanged += page.unchanged
     for group in (page.different, page.others):
         if not group:
             continue
@@ -151,9 +152,9 @@ async def _record(page: _Compared, scan: _Scan, tally: Tally) -> None:
             partial(scans.record_page, scope=scan.scope, page=group, now=scan.services.clock())
         )
         if group is page.different:
-            tally.videos.new += counts[Change.NEW]
-            tally.videos.changed += counts[Change.CHANGED]
-            tally.videos.unchanged += counts[Change.UNCHANGED]
+            stats.videos.new += counts[Change.NEW]
+            stats.videos.changed += counts[Change.CHANGED]
+            stats.videos.unchanged += counts[Change.UNCHANGED]
 
 
 async def _mark_missing(scan: _Scan) -> int:
@@ -168,9 +169,9 @@ async def _mark_missing(scan: _Scan) -> int:
     )
 
 
-async def _remember_scan(scope: Scope, services: Services, problem: str | None) -> None:
+async def _remember_scan(scope: SourceRange, services: Services, problem: str | None) -> None:
     await services.writer.apply(
-        partial(sources.record_scan, scope=scope, now=services.clock(), problem=problem)
+        partial(locations.record_scan, scope=scope, now=services.clock(), problem=problem)
     )
 
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from catalog.values import Ended, Gone, Pending
-from tasks.services import Services
-from tasks.wavespeed.polling import PollSchedule, ServiceTimes
-from tasks.wavespeed.unseen import Unseen
+from tasks.runtime.services import Services
+from tasks.wavespeed.polling import PollSchedule, ServiceTimes, Unseen
 
 #: The last ones of a run, or all of a small one: to look at them costs little.
 FEW = 10

@@ -14,13 +14,12 @@ from catalog import locations, videos
 from catalog.locations import Unlooked
 from catalog.values import Inspection, Listing, Probe, ProbeStatus
 from catalog.videos import Look
-from tasks.events import tell_item
-from tasks.services import Services
+from tasks.foundation.concurrency import together
+from tasks.foundation.events import tell_item
+from tasks.runtime.services import Services
+from tasks.runtime.stats import RunStats
 from tasks.storage.errors import StoreError
-from tasks.storage.freshness import has_changed, is_young
-from tasks.storage.store import ARCHIVE_CLASSES
-from tasks.tally import Tally
-from tasks.together import together
+from tasks.storage.store import ARCHIVE_CLASSES, has_changed, is_young
 
 #: Locations that are looked at and written down as one: each alone costs more than its looks.
 TOGETHER = 8
@@ -31,7 +30,7 @@ WATCHED = timedelta(seconds=2)
 async def probe_page(
     page: Sequence[Unlooked],
     services: Services,
-    tally: Tally,
+    stats: RunStats,
     *,
     when_looked_at: Callable[[], None],
 ) -> None:
@@ -52,7 +51,7 @@ async def probe_page(
         unlooked -= len(some)
         if not unlooked:
             when_looked_at()
-        await _record(some, inspections, await growing, services, tally)
+        await _record(some, inspections, await growing, services, stats)
 
     async with together() as group:
         for first in range(0, len(readable), TOGETHER):
@@ -64,7 +63,7 @@ async def _record(
     inspections: Sequence[Inspection],
     growing: Collection[int],
     services: Services,
-    tally: Tally,
+    stats: RunStats,
 ) -> None:
     now, looks = services.clock(), list[Look]()
     for location, found in zip(some, inspections, strict=True):
@@ -76,9 +75,9 @@ async def _record(
             status=inspection.probe.status,
             reason=inspection.probe.error,
         )
-        tally.videos.probed += 1
-        tally.videos.bytes_read += inspection.bytes_read
-        tally.videos.requests += inspection.requests
+        stats.videos.probed += 1
+        stats.videos.bytes_read += inspection.bytes_read
+        stats.videos.requests += inspection.requests
         looks.append(Look(location=location, inspection=inspection, now=now))
     await services.writer.add_all(videos.record_inspections, looks)
 

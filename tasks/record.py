@@ -7,13 +7,13 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
-from catalog import outcomes, predictions, uploads
+from catalog import predictions, uploads
 from catalog.models import Analysis, Prediction
-from catalog.outcomes import Completion
+from catalog.predictions import Completion
 from catalog.pricing import PriceList
 from catalog.values import Completed, Ended, Failed, Gone
-from tasks.events import tell_item
-from tasks.services import Services
+from tasks.foundation.events import tell_item
+from tasks.runtime.services import Services
 
 #: The provider could not fetch the video; what was uploaded for it is not to be trusted again.
 MEDIA_ACCESS_FAILED = 1402
@@ -34,7 +34,7 @@ async def record(
                 coverage=coverage(duration_seconds, services.provider.prices),
                 now=now,
             )
-            await services.writer.add(outcomes.complete, completion)
+            await services.writer.add(predictions.complete_all, completion)
         case Failed():
             await services.writer.apply(
                 partial(predictions.fail, prediction_id=prediction_id, failure=ended, now=now)

@@ -6,28 +6,28 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
-from catalog import outcomes, predictions
-from catalog.analyses import Wish
+from catalog import predictions
+from catalog.analyses import AnalysisSpec
 from catalog.errors import ProviderIdTaken
-from catalog.holding import Held
+from catalog.holding import Reservation
 from catalog.matching import INTENT_LASTS
-from catalog.outcomes import Acceptance
-from catalog.planning import Job
+from catalog.planning import Candidate
+from catalog.predictions import Acceptance
 from catalog.values import Accepted, RefusalKind, Refused, SubmitOutcome, Uncertain
-from tasks.events import tell, tell_item
-from tasks.services import Services
+from tasks.foundation.events import tell, tell_item
+from tasks.runtime.services import Services
 from tasks.wavespeed.clock import Instant
-from tasks.wavespeed.withholding import Withheld
+from tasks.wavespeed.exchange import Withheld
 
 _STOPPED = Refused(kind=RefusalKind.NOT_SENT, reason="The run was stopped before.")
 _STALE = Refused(kind=RefusalKind.NOT_SENT, reason="This process slept; nothing was sent.")
 
 
 async def submit(
-    job: Job,
-    held: Held,
+    job: Candidate,
+    held: Reservation,
     video_url: str,
-    wish: Wish,
+    wish: AnalysisSpec,
     services: Services,
     *,
     intended_at: Instant,
@@ -67,7 +67,7 @@ async def submit(
                 prediction_id=held.prediction_id, provider_id=provider_id, now=clock.earliest()
             )
             try:
-                await services.writer.add(outcomes.accept, accepted)
+                await services.writer.add(predictions.accept_all, accepted)
             except ProviderIdTaken as error:
                 outcome = Uncertain(reason=str(error))
         case Refused():

@@ -1,7 +1,7 @@
 """Fixtures for every kind of test.
 
-`clips`: small videos made on demand; see tests/clips.py. `catalog`, `catalog_url`, `empty_url`:
-catalogs on both databases; see tests/catalogs.py.
+`clips`: small videos made on demand; see tests/support/clips.py.
+`catalog`, `catalog_url`, `empty_url`: catalogs on both databases; see tests/support/catalogs.py.
 """
 
 from __future__ import annotations

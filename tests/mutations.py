@@ -90,7 +90,7 @@ MUTATIONS = (
                 new="    price_list: str\n    scopes: Scopes\n    standings: tuple = ()\n",
             ),
             Patch(
-                path="flows/securing.py",
+                path="flows/pipeline/prediction.py",
                 old="        by_analysis = {job.left.analysis_id: job for job in jobs}\n",
                 new="        by_analysis = {job.left.analysis_id: job for job in jobs}\n"
                 "        from catalog import budgets\n"
@@ -104,7 +104,7 @@ MUTATIONS = (
                 "        await asyncio.sleep(0.05)\n",
             ),
             Patch(
-                path="flows/securing.py",
+                path="flows/pipeline/prediction.py",
                 old="scopes=scopes_at(now, run_id=self.budget_run_id, zone=self.zone),\n",
                 new="scopes=scopes,\n                    standings=seen,\n",
             ),
@@ -143,7 +143,7 @@ MUTATIONS = (
         sentence="a prediction is polled by another one's id",
         patches=(
             Patch(
-                path="flows/predict.py",
+                path="flows/pipeline/predict.py",
                 old="                following = self.follower.follow(\n"
                 "                    held.prediction_id, provider_id, "
                 "self.services.provider.clock(), job\n",
@@ -153,7 +153,7 @@ MUTATIONS = (
                 "self.services.provider.clock(), job\n",
             ),
             Patch(
-                path="flows/predict.py",
+                path="flows/pipeline/predict.py",
                 old='T = TypeVar("T")\n',
                 new='T = TypeVar("T")\n_IDS: list[str] = []\n',
             ),
@@ -189,7 +189,7 @@ MUTATIONS = (
         sentence="a failed prediction's hold is released before the bill says so",
         patches=(
             Patch(
-                path="catalog/settling.py",
+                path="catalog/settlement.py",
                 old="final = refunded >= deducted or now - ended_at > REFUND_SHOWS_WITHIN\n",
                 new="final, found = True, Settlement(deducted=0, refunded=0)\n",
             ),
@@ -201,7 +201,7 @@ MUTATIONS = (
         sentence="two submissions of one video have the same address",
         patches=(
             Patch(
-                path="tasks/address.py",
+                path="tasks/publish.py",
                 old="found.path), token)",
                 new='found.path), "x")',
             ),

@@ -11,11 +11,11 @@ import sys
 
 def main() -> None:
     """Be `reelcat`."""
-    from flows.cli.streams import prepare_streams
+    from flows.cli.output import prepare_streams
 
     prepare_streams()
     from flows.cli.app import execute
-    from flows.cli.exit import exit_in_time
+    from flows.cli.output import exit_in_time
 
     code = execute(sys.argv[1:])
     exit_in_time(code)

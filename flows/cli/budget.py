@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from flows.cli.shared import Json
+from flows.cli.flags import Json
 
 if TYPE_CHECKING:
-    from catalog.budget import Standing
+    from catalog.budget_limits import BudgetUsage
 
 
 def budget(*, day: str | None = None, month: str | None = None, json: Json = False) -> int:
@@ -28,11 +28,10 @@ def budget(*, day: str | None = None, month: str | None = None, json: Json = Fal
         month: Dollars a month, or `none` for no limit. Left as it is if not given.
         json: Print one JSON object: budgets [{scope, limit_usd, committed_usd}].
     """
-    from catalog.clock import utc_now
-    from catalog.report import budgets_as_json, budgets_now
-    from flows.cli.looking import open_to_look
-    from flows.cli.tables import budget_lines, facts
-    from flows.cli.terminal import complain, output, write_json
+    from catalog.status import budgets_as_json, budgets_now
+    from catalog.values import utc_now
+    from flows.cli.snapshot import open_to_look
+    from flows.cli.text import budget_lines, complain, facts, output, write_json
 
     limits = _limits(day=day, month=month)
     if limits:
@@ -49,7 +48,7 @@ def budget(*, day: str | None = None, month: str | None = None, json: Json = Fal
 
 def _limits(*, day: str | None, month: str | None) -> dict[str, int | None]:
     """Read the limits that are to be set, in micro-dollars, None for none."""
-    from catalog.budget import DAY, MONTH
+    from catalog.budget_limits import DAY, MONTH
     from catalog.money import parse_dollars
 
     asked = {DAY: day, MONTH: month}
@@ -66,9 +65,9 @@ def _set(limits: dict[str, int | None]) -> list[str]:
     Gives a sentence for each that is below what is committed already.
     """
     from catalog import budgets
-    from catalog.budget import DAY, scopes_at
-    from catalog.clock import utc_now
+    from catalog.budget_limits import DAY, scopes_at
     from catalog.schema import open_catalog
+    from catalog.values import utc_now
     from flows.settings import read_settings
 
     settings = read_settings()
@@ -89,12 +88,12 @@ def _set(limits: dict[str, int | None]) -> list[str]:
     return [_below(one) for one in standings if _is_below(one)]
 
 
-def _is_below(standing: Standing) -> bool:
+def _is_below(standing: BudgetUsage) -> bool:
     limit = standing.limit_micros
     return limit is not None and limit < standing.committed_micros
 
 
-def _below(standing: Standing) -> str:
+def _below(standing: BudgetUsage) -> str:
     from catalog.money import show
 
     kind = standing.scope.partition(":")[0]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flows.cli.shared import Json
+from flows.cli.flags import Json
 
 if TYPE_CHECKING:
-    from flows.configuration import Setting, Unknown
+    from flows.configuration.origins import Setting, Unknown
 
 
 def config(*, json: Json = False) -> int:
@@ -27,8 +27,8 @@ def config(*, json: Json = False) -> int:
         json: Print one JSON object: settings [{name, value, source, problem}], unknown [{name,
             source, meant}], unread [sentences].
     """
-    from flows.cli.terminal import complain, output, write_json
-    from flows.configuration import settings_in_force, unknown_settings, unread_files
+    from flows.cli.text import complain, output, write_json
+    from flows.configuration.origins import settings_in_force, unknown_settings, unread_files
 
     settings, unknown, unread = settings_in_force(), unknown_settings(), unread_files()
     if json:
@@ -50,7 +50,7 @@ def config(*, json: Json = False) -> int:
             }
         )
     else:
-        from flows.cli.tables import columns
+        from flows.cli.text import columns
 
         rows = [(one.name, _value(one), one.source) for one in settings]
         output().print(columns(("setting", "value", "from"), rows, right=()))
@@ -65,7 +65,7 @@ def _value(one: Setting) -> str:
 
 
 def _complain(settings: list[Setting], unknown: list[Unknown]) -> None:
-    from flows.cli.terminal import complain
+    from flows.cli.text import complain
 
     for one in settings:
         if one.problem is not None:

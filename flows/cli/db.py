@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flows.cli.shared import Json
+from flows.cli.flags import Json
 
 HELP = """Look at, upgrade and copy the catalog database.
 
@@ -17,7 +17,7 @@ Example:
 """
 
 if TYPE_CHECKING:
-    from catalog.copying import Copy
+    from catalog.transfer import Copy
 
 
 def current() -> int:
@@ -29,7 +29,7 @@ def current() -> int:
     from catalog.errors import CatalogError
     from catalog.schema import look
     from catalog.version import HEAD
-    from flows.cli.terminal import output
+    from flows.cli.text import output
     from flows.settings import read_settings
 
     shown_url, found = look(read_settings().database_url)
@@ -51,7 +51,7 @@ def upgrade() -> int:
     """
     from catalog import schema
     from catalog.database import connect
-    from flows.cli.terminal import output
+    from flows.cli.text import output
     from flows.settings import read_settings
 
     catalog = connect(read_settings().database_url)
@@ -88,9 +88,9 @@ def copy(source: str, destination: str, /, *, json: Json = False) -> int:
         json: Print one JSON object: source, destination, version, rows, tables [{table, rows,
             digest}], money {held_usd, charged_usd}, unfinished.
     """
-    from flows.catalog_file import require_own_catalog
-    from flows.cli.copying import copy_catalog
-    from flows.cli.terminal import output, write_json
+    from flows.cli.db_copy import copy_catalog
+    from flows.cli.text import output, write_json
+    from flows.configuration.catalog_file import require_own_catalog
 
     for address in (source, destination):
         require_own_catalog(address, named_here=False)
@@ -99,7 +99,7 @@ def copy(source: str, destination: str, /, *, json: Json = False) -> int:
         write_json(_as_json(copied))
         return 0
     from catalog.money import show
-    from flows.cli.tables import columns, facts
+    from flows.cli.text import columns, facts
 
     console = output()
     console.print(f"{copied.destination} holds all of {copied.source}.", soft_wrap=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from flows.report import RunReport
+    from flows.pipeline.report import RunReport
 
 #: Whose answers are shown in full.
 _SHOWN = ("events/lantern-parade.mkv", "films/harbour-reel-3.mp4")
@@ -29,12 +29,12 @@ def demo(*, folder: Path = Path("demo")) -> int:
         folder: Where the clips and their catalog are put.
     """
     from catalog.values import RunStatus
-    from flows.cli.terminal import errors, output
-    from flows.cli.working import work
-    from flows.options import RunOptions
-    from flows.run import run
+    from flows.cli.session import work
+    from flows.cli.text import errors, output
+    from flows.pipeline.request import RunOptions
+    from flows.pipeline.run import run
     from flows.settings import read_settings
-    from tasks.media.samples import make_samples
+    from tasks.sandbox.samples import make_samples
 
     videos = folder / "videos"
     if errors().is_terminal:
@@ -97,8 +97,7 @@ def _table(exported: list[dict[str, Any]], videos: Path) -> Any:
 
     from catalog.money import show
     from catalog.pricing import MOLMO2_PRICES, quote
-    from flows.cli.tables import columns
-    from flows.cli.wording import length, size
+    from flows.cli.text import columns, length, size
 
     rows = []
     for video in exported:
@@ -122,8 +121,7 @@ def _table(exported: list[dict[str, Any]], videos: Path) -> Any:
 def _print_answers(console: Console, exported: list[dict[str, Any]]) -> None:
     from rich.padding import Padding
 
-    from flows.cli.terminal import said
-    from flows.cli.wording import words
+    from flows.cli.text import said, words
 
     for video in exported:
         for name in _SHOWN:
@@ -139,7 +137,7 @@ def _print_finds(
     console: Console, exported: list[dict[str, Any]], report: RunReport, videos: Path
 ) -> None:
     from catalog.money import show
-    from flows.cli.terminal import said
+    from flows.cli.text import said
 
     for video in exported:
         names = [_name(uri, videos) for uri in video["uris"]]
@@ -147,17 +145,17 @@ def _print_finds(
             console.print(said(f"Twice: {' and '.join(names)} are one video, described once."))
         if video["probe_error"]:
             console.print(said(f"Broken: {names[0]}. {video['probe_error']}"))
-    done = report.tally.analyses
+    done = report.stats.analyses
     if done.submitted == 0:
         console.print(f"Nothing was left to do: all {done.done_before} answers were there.")
     console.print(
-        f"Molmo2 would have cost {show(report.tally.money.instead or 0)} at most. These answers "
+        f"Molmo2 would have cost {show(report.stats.money.instead or 0)} at most. These answers "
         "were measured by FFmpeg, for nothing."
     )
 
 
 def _print_next(console: Console, folder: Path) -> None:
-    from flows.cli.calling import called_as
+    from flows.cli.text import called_as
 
     call = f"REELCAT_DATABASE_URL={shlex.quote(_url(folder))} {called_as()}"
     console.print("\nTry next:", style="bold")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flows.cli.shared import Json
+from flows.cli.flags import Json
 
 
 def doctor(*, json: Json = False) -> int:
@@ -18,8 +18,8 @@ def doctor(*, json: Json = False) -> int:
     Args:
         json: Print one JSON object: usable, findings [{what, verdict, said}].
     """
-    from flows.checkup import Verdict, examine
-    from flows.cli.terminal import output, write_json
+    from flows.cli.doctor_checks import Verdict, examine
+    from flows.cli.text import output, write_json
 
     findings = list(examine())
     usable = all(finding.verdict is not Verdict.PROBLEM for finding in findings)
@@ -31,7 +31,7 @@ def doctor(*, json: Json = False) -> int:
     else:
         from rich.text import Text
 
-        from flows.cli.terminal import said
+        from flows.cli.text import said
 
         styles = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.PROBLEM: "bold red"}
         console = output()

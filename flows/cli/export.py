@@ -45,8 +45,8 @@ def export(
             Default: 600.
     """
     from catalog import export as exporting
-    from flows.cli.exported_file import read_mode, write_out
-    from flows.cli.reading import open_to_read
+    from flows.cli.export_file import read_mode, write_out
+    from flows.cli.reader import open_to_read
 
     writers: dict[Format, Callable[..., None]] = {
         "jsonl": exporting.write_jsonl,

@@ -1,13 +1,55 @@
-"""`reelcat plan`: what a run would do and cost."""
+"""How many nights a backlog takes."""
 
 from __future__ import annotations
 
-from flows.cli.asked import Asked, options_of
-from flows.cli.shared import Json
+from dataclasses import dataclass
+from typing import Any
+
+from catalog.errors import SettingsError
+from catalog.money import dollars, show
+from catalog.pricing import MOLMO2_PRICES
+from flows.cli.flags import Json
+from flows.cli.request import RequestOptions, options_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backlog:
+    """Money to be spent, so much a night."""
+
+    per_night_micros: int
+    nights: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it as `plan --nightly --json` prints it."""
+        return {"limit_usd": str(dollars(self.per_night_micros)), "nights": self.nights}
+
+
+def nights(quoted_micros: int, per_night_micros: int) -> Backlog:
+    """Say in how many nights `quoted_micros` are spent.
+
+    >>> nights(100_000_000, 25_000_000).nights, nights(100_000_001, 25_000_000).nights
+    (4, 5)
+    >>> nights(0, 25_000_000).nights
+    0
+
+    Raises:
+        SettingsError: if the longest videos would fit no night.
+    """
+    prices = MOLMO2_PRICES
+    dearest = prices.step_micros * prices.most_seconds // prices.step_seconds
+    if per_night_micros < dearest:
+        raise SettingsError(
+            f"--nightly takes at least {show(dearest)}, which is what one analysis of a long "
+            "video costs."
+        )
+    return Backlog(per_night_micros=per_night_micros, nights=-(-quoted_micros // per_night_micros))
 
 
 def plan(
-    *source: str, asked: Asked | None = None, nightly: str | None = None, json: Json = False
+    *source: str,
+    asked: RequestOptions | None = None,
+    nightly: str | None = None,
+    json: Json = False,
 ) -> int:
     """Say what a run would do, skip and cost. Spends nothing.
 
@@ -25,17 +67,16 @@ def plan(
         nightly: Say how many nights the backlog takes at this many dollars a night.
         json: Print one JSON object when done: run_id, status, videos, analyses, money.
     """
-    options = options_of(source, asked or Asked())
+    options = options_of(source, asked or RequestOptions())
     from catalog.money import parse_dollars
-    from flows.cli.nights import nights
-    from flows.cli.summing_up import print_plan
-    from flows.cli.terminal import write_json
-    from flows.cli.working import work
-    from flows.run import plan as begin
+    from flows.cli.session import work
+    from flows.cli.summary import print_plan
+    from flows.cli.text import write_json
+    from flows.pipeline.run import plan as begin
 
     per_night = None if nightly is None else parse_dollars(nightly, setting="--nightly")
     report = work(begin, options, ask=False)
-    backlog = None if per_night is None else nights(report.tally.money.quoted, per_night)
+    backlog = None if per_night is None else nights(report.stats.money.quoted, per_night)
     if json:
         write_json(report.as_json() | ({} if backlog is None else {"nightly": backlog.as_json()}))
     else:

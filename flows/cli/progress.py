@@ -1,6 +1,6 @@
 """What is going on, while it goes on: a few lines at the foot of a terminal.
 
-Only reads the tally, four times a second. Shows nothing where stderr is no terminal.
+Only reads the counts, four times a second. Shows nothing where stderr is no terminal.
 """
 
 from __future__ import annotations
@@ -15,18 +15,17 @@ from rich.live import Live
 from rich.spinner import Spinner
 
 from catalog.money import show
-from flows.cli.tables import facts
-from flows.cli.terminal import errors, one_line, said
-from tasks.tally import Tally
+from flows.cli.text import errors, facts, one_line, said
+from tasks.runtime.stats import RunStats
 
 _A_SECOND = 4
 
 
 class Progress:
-    """Shows a tally for as long as the block lasts."""
+    """Shows the counts for as long as the block lasts."""
 
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
+    def __init__(self, stats: RunStats) -> None:
+        self._stats = stats
         self._began = time.monotonic()
         self._console = errors()
         self._spinner = Spinner("dots")
@@ -76,19 +75,19 @@ class Progress:
 
     def _render(self) -> RenderableType:
         seconds = int(time.monotonic() - self._began)
-        stage = one_line(self._tally.stage or "Starting")
+        stage = one_line(self._stats.stage or "Starting")
         self._spinner.update(text=said(f"{stage}  {seconds // 60}:{seconds % 60:02}", "bold"))
-        return Group(self._spinner, facts(counts(self._tally)))
+        return Group(self._spinner, facts(counts(self._stats)))
 
 
-def counts(tally: Tally) -> dict[str, str]:
+def counts(stats: RunStats) -> dict[str, str]:
     """Word what has been done so far; what is nothing is left out.
 
-    >>> from tasks.tally import Tally, VideoTally
-    >>> counts(Tally(videos=VideoTally(found=3, new=1)))
+    >>> from tasks.runtime.stats import RunStats, VideoStats
+    >>> counts(RunStats(videos=VideoStats(found=3, new=1)))
     {'videos': '3 found · 1 new'}
     """
-    videos, analyses, money = tally.videos, tally.analyses, tally.money
+    videos, analyses, money = stats.videos, stats.analyses, stats.money
     rows = {
         "videos": _each(
             (videos.found, "found"),

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from flows.cli.shared import Flag, Json
-from flows.cli.wording import parse_span
+from flows.cli.flags import Flag, Json
+from flows.cli.text import parse_span
 
 
 def reconcile(
@@ -43,12 +43,12 @@ def reconcile(
             next run.
         json: Print one JSON object when done.
     """
-    from flows.cli.summing_up import print_reconciled
-    from flows.cli.terminal import write_json
-    from flows.cli.working import work
-    from flows.options import RunOptions
-    from flows.reconcile import Acknowledge
-    from flows.reconcile import reconcile as begin
+    from flows.cli.session import work
+    from flows.cli.summary import print_reconciled
+    from flows.cli.text import write_json
+    from flows.pipeline.reconcile import Acknowledge
+    from flows.pipeline.reconcile import reconcile as begin
+    from flows.pipeline.request import RunOptions
 
     asked = partial(
         begin,

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from flows.cli.asked import Asked, options_of
-from flows.cli.shared import Flag, Json
+from flows.cli.flags import Flag, Json
+from flows.cli.request import RequestOptions, options_of
 
 if TYPE_CHECKING:
-    from flows.cli.working import Begin
+    from flows.cli.session import Begin
 
 
 def run(
     *source: str,
-    asked: Asked | None = None,
+    asked: RequestOptions | None = None,
     yes: Annotated[bool, Flag, Parameter(name=["--yes", "-y"])] = False,
     prefect: bool | None = None,
     json: Json = False,
@@ -39,11 +39,11 @@ def run(
             configured, by PREFECT_API_URL or a Prefect profile.
         json: Print one JSON object when done: run_id, status, videos, analyses, money.
     """
-    options = options_of(source, asked or Asked())
+    options = options_of(source, asked or RequestOptions())
     from catalog.errors import AccountStopped
-    from flows.cli.summing_up import print_run
-    from flows.cli.terminal import write_json
-    from flows.cli.working import work
+    from flows.cli.session import work
+    from flows.cli.summary import print_run
+    from flows.cli.text import write_json
 
     try:
         report = work(_way(prefect=prefect), options, ask=not yes)
@@ -60,13 +60,13 @@ def run(
 
 def _way(*, prefect: bool | None) -> Begin:
     """Choose between the two ways in to the same run."""
-    from flows.prefect_import import import_prefect, prefect_is_configured
+    from flows.prefect_support.load import import_prefect, prefect_is_configured
 
     if prefect_is_configured() if prefect is None else prefect:
         import_prefect()
-        from flows.through_prefect import run_through_prefect
+        from flows.prefect_support.launch import run_through_prefect
 
         return run_through_prefect
-    from flows.run import run as run_here
+    from flows.pipeline.run import run as run_here
 
     return run_here

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from flows.cli.shared import Flag
+from flows.cli.flags import Flag
 
 if TYPE_CHECKING:
-    from tasks.wavespeed.sandbox.faults import Fault
+    from tasks.sandbox.faults import Fault
 
 _NOT_NEGATIVE = Number(gte=0)
 
@@ -62,10 +62,10 @@ def sandbox(
         control: Let faults, clock and balance be changed over HTTP, under /control.
     """
     from catalog.money import parse_dollars
-    from tasks.wavespeed.sandbox.options import TIERS, Mode, SandboxOptions
-    from tasks.wavespeed.sandbox.plan import FaultPlan
-    from tasks.wavespeed.sandbox.seeing import measure_duration, new_model
-    from tasks.wavespeed.sandbox.serve import serve
+    from tasks.sandbox.faults import FaultPlan
+    from tasks.sandbox.options import TIERS, Mode, SandboxOptions
+    from tasks.sandbox.server import serve
+    from tasks.sandbox.vision.describe import measure_duration, new_model
 
     options = SandboxOptions(
         api_key=key,
@@ -87,7 +87,7 @@ def sandbox(
 def _rates(asked: tuple[str, ...]) -> dict[Fault, float]:
     """Read NAME=RATE; the plan itself checks the rates."""
     from catalog.errors import UsageError
-    from tasks.wavespeed.sandbox.faults import Fault
+    from tasks.sandbox.faults import Fault
 
     rates: dict[Fault, float] = {}
     for one in asked:

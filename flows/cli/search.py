@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from catalog.errors import UsageError
-from flows.cli.shared import Json
+from flows.cli.flags import Json
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -39,10 +39,10 @@ def search(
         if word.startswith("--"):
             message = f"There is no option {word}; to leave out a word write -{word.lstrip('-')}."
             raise UsageError(message)
-    from catalog.query import parse
+    from catalog.search import parse
     from catalog.search import search as find
-    from flows.cli.looking import open_to_look
-    from flows.cli.terminal import clean, write_json
+    from flows.cli.snapshot import open_to_look
+    from flows.cli.text import clean, write_json
 
     asked = parse(clean(" ".join(query)))
     with open_to_look() as looking:
@@ -66,8 +66,7 @@ def search(
 def _print(found: Found) -> None:
     from rich.text import Text
 
-    from flows.cli.terminal import one_line, output
-    from flows.cli.wording import counted
+    from flows.cli.text import counted, one_line, output
 
     console = output()
     if not found.hits:
@@ -90,7 +89,7 @@ def _print(found: Found) -> None:
 def _highlighted(hit: Hit) -> Text:
     from rich.text import Text
 
-    from flows.cli.terminal import clean
+    from flows.cli.text import clean
 
     line = Text("  ")
     at = 0

@@ -1,17 +1,110 @@
-"""`reelcat show`: everything that is known of one video."""
+"""One video as `show --json` prints it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
-from flows.cli.shared import Json
+from catalog.detail import Answer, Attempt, Measured, Shown, ShownLocation
+from catalog.money import dollars
+from flows.cli.flags import Json
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from rich.console import Console
 
-    from catalog.showing import Answer, Measured, Place, Shown
+    from catalog.detail import Answer, Measured, Shown, ShownLocation
+
+
+def json_of(shown: Shown) -> dict[str, Any]:
+    """Give everything: decimal strings for money, ISO 8601 for times, null for unknown."""
+    return {
+        "content_id": shown.content_id,
+        "size_bytes": shown.size_bytes,
+        "added_at": _json_time(shown.added_at),
+        "measured": shown.measured and _json_measures(shown.measured),
+        "locations": [_json_location(place) for place in shown.places],
+        "analyses": [_json_analysis(answer) for answer in shown.analyses],
+    }
+
+
+def _json_measures(measured: Measured) -> dict[str, Any]:
+    return {
+        "probe_status": measured.probe_status.value,
+        "probe_error": measured.probe_error,
+        "probe_engine": measured.probe_engine,
+        "container": measured.container,
+        "duration_seconds": measured.duration_seconds and float(measured.duration_seconds),
+        "duration_source": measured.duration_source.value,
+        "video_codec": measured.video_codec,
+        "audio_codec": measured.audio_codec,
+        "width": measured.width,
+        "height": measured.height,
+        "rotation": measured.rotation,
+        "fps": measured.fps and float(measured.fps),
+        "has_audio": measured.has_audio,
+        "recorded_at": _json_time(measured.recorded_at),
+        "tags": measured.tags,
+    }
+
+
+def _json_location(place: ShownLocation) -> dict[str, Any]:
+    return {
+        "uri": place.uri,
+        "name": place.name,
+        "size_bytes": place.size_bytes,
+        "storage_class": place.storage_class,
+        "first_seen": _json_time(place.first_seen),
+        "last_seen": _json_time(place.last_seen),
+        "missing_since": _json_time(place.missing_since),
+        "problem": place.problem,
+    }
+
+
+def _json_analysis(answer: Answer) -> dict[str, Any]:
+    return {
+        "task": answer.task.value,
+        "model": answer.model,
+        "instructions": answer.instructions,
+        "window": answer.window,
+        "status": answer.status.value,
+        "text": answer.text,
+        "coverage": answer.coverage,
+        "error": answer.error,
+        "completed_at": _json_time(answer.completed_at),
+        "predictions": [_json_attempt(attempt) for attempt in answer.predictions],
+    }
+
+
+def _json_attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "prediction_id": attempt.provider_id,
+        "run_id": attempt.run_id,
+        "status": attempt.status.value,
+        "quoted_usd": str(dollars(attempt.quoted_micros)),
+        "charged_usd": None
+        if attempt.charged_micros is None
+        else str(dollars(attempt.charged_micros)),
+        "held_at": _json_time(attempt.held_at),
+        "submitted_at": _json_time(attempt.submitted_at),
+        "completed_at": _json_time(attempt.completed_at),
+        "expires_at": _json_time(attempt.expires_at),
+        "settled_at": _json_time(attempt.settled_at),
+        "error": attempt.error,
+        "ledger": [
+            {
+                "kind": entry.kind.value,
+                "amount_usd": str(dollars(entry.amount_micros)),
+                "at": _json_time(entry.at),
+            }
+            for entry in attempt.ledger
+        ],
+    }
+
+
+def _json_time(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
 
 
 def show(video: str, /, *, json: Json = False) -> int:
@@ -26,17 +119,15 @@ def show(video: str, /, *, json: Json = False) -> int:
         video: A path, a part of a file's name, or the beginning of a content id.
         json: Print one JSON object.
     """
-    from catalog.showing import show as find
-    from flows.cli.reading import open_to_read
-    from flows.cli.terminal import output, write_json
+    from catalog.detail import show as find
+    from flows.cli.reader import open_to_read
+    from flows.cli.text import output, write_json
     from tasks.storage.uris import displayed
 
     with open_to_read() as reading:
         shown = find(reading.session, displayed(video), uri=_uri(video))
     if json:
-        from flows.cli.shown_as_json import shown_as_json
-
-        write_json(shown_as_json(shown))
+        write_json(json_of(shown))
     else:
         _print(output(), shown, reading.zone)
     return 0
@@ -66,8 +157,7 @@ def _uri(text: str) -> str | None:
 
 
 def _print(console: Console, shown: Shown, zone: ZoneInfo) -> None:
-    from flows.cli.tables import facts
-    from flows.cli.terminal import said
+    from flows.cli.text import facts, said
 
     name = shown.places[0].name if shown.places else shown.content_id or ""
     console.print(said(name, "bold"), soft_wrap=True)
@@ -80,7 +170,7 @@ def _print(console: Console, shown: Shown, zone: ZoneInfo) -> None:
 
 
 def _measurements(shown: Shown, zone: ZoneInfo) -> dict[str, str]:
-    from flows.cli.wording import size, when, words
+    from flows.cli.text import size, when, words
 
     rows = {"content id": shown.content_id or "", "size": size(shown.size_bytes)}
     measured = shown.measured
@@ -101,7 +191,7 @@ def _measurements(shown: Shown, zone: ZoneInfo) -> dict[str, str]:
 
 def _length(measured: Measured) -> str:
     from catalog.values import DurationSource
-    from flows.cli.wording import length
+    from flows.cli.text import length
 
     if measured.duration_seconds is None:
         return "unknown"
@@ -131,8 +221,8 @@ def _sound(measured: Measured) -> str:
     return (measured.audio_codec or "yes") if measured.has_audio else "none"
 
 
-def _place(place: Place, zone: ZoneInfo) -> str:
-    from flows.cli.wording import when
+def _place(place: ShownLocation, zone: ZoneInfo) -> str:
+    from flows.cli.text import when
 
     if place.missing_since:
         return f"{place.uri} (missing since {when(place.missing_since, zone)})"
@@ -144,8 +234,7 @@ def _print_answer(console: Console, answer: Answer, zone: ZoneInfo) -> None:
     from rich.text import Text
 
     from catalog.money import show as usd
-    from flows.cli.terminal import said
-    from flows.cli.wording import when, words
+    from flows.cli.text import said, when, words
 
     title = Text(words(answer.task), style="bold")
     title.append(f"  {answer.model}, {answer.status}", style="dim")

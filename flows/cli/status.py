@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flows.cli.shared import Json
+from flows.cli.flags import Json
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from catalog.report import Out, Report
+    from catalog.status import Out, Report
 
 
 def status(*, json: Json = False) -> int:
@@ -29,10 +29,10 @@ def status(*, json: Json = False) -> int:
         json: Print one JSON object: videos, locations, analyses, predictions, budgets, money,
             bill, unclear_lines.
     """
-    from catalog.clock import utc_now
-    from catalog.report import as_json, report
-    from flows.cli.looking import open_to_look
-    from flows.cli.terminal import output, write_json
+    from catalog.status import as_json, report
+    from catalog.values import utc_now
+    from flows.cli.snapshot import open_to_look
+    from flows.cli.text import output, write_json
 
     with open_to_look() as looking:
         found = report(looking.snapshot, now=utc_now(), zone=looking.zone)
@@ -50,7 +50,7 @@ def status(*, json: Json = False) -> int:
 
 
 def _counts(found: Report) -> Table:
-    from flows.cli.tables import budget_lines, facts
+    from flows.cli.text import budget_lines, facts
 
     rows = {
         "videos": _videos(found),
@@ -67,7 +67,7 @@ def _counts(found: Report) -> Table:
 
 
 def _videos(found: Report) -> str:
-    from flows.cli.wording import words
+    from flows.cli.text import words
 
     total = sum(found.videos.values())
     each = [f"{count:,} {words(kind)}" for kind, count in found.videos.items()]
@@ -100,7 +100,7 @@ def _money(found: Report) -> str:
 
 def _bill(found: Report) -> str:
     from catalog.money import show
-    from flows.cli.wording import counted
+    from flows.cli.text import counted
 
     bill = found.bill
     if not bill.settled:
@@ -114,7 +114,7 @@ def _bill(found: Report) -> str:
 
 def _print_differences(console: Console, found: Report) -> None:
     from catalog.money import show
-    from flows.cli.terminal import one_line, said
+    from flows.cli.text import one_line, said
 
     if not found.bill.differences:
         return
@@ -131,7 +131,7 @@ def _print_differences(console: Console, found: Report) -> None:
 
 
 def _print_unclear(console: Console, found: Report) -> None:
-    from flows.cli.terminal import one_line, said
+    from flows.cli.text import one_line, said
 
     if not found.unclear:
         return
@@ -145,7 +145,7 @@ def _print_unclear(console: Console, found: Report) -> None:
 
 def _print_out(console: Console, found: Report, zone: ZoneInfo) -> None:
     from catalog.values import PredictionStatus
-    from flows.cli.wording import counted
+    from flows.cli.text import counted
 
     uncertain = found.predictions[PredictionStatus.UNCERTAIN]
     if uncertain:
@@ -159,7 +159,7 @@ def _print_out(console: Console, found: Report, zone: ZoneInfo) -> None:
         if uncertain > len(found.uncertain):
             console.print(f"  … and {uncertain - len(found.uncertain):,} more")
     if found.first_to_expire is not None:
-        from flows.cli.wording import when
+        from flows.cli.text import when
 
         running = found.predictions[PredictionStatus.RUNNING]
         console.print(
@@ -171,8 +171,7 @@ def _print_out(console: Console, found: Report, zone: ZoneInfo) -> None:
 
 def _line(one: Out, zone: ZoneInfo) -> str:
     from catalog.money import show
-    from flows.cli.terminal import one_line
-    from flows.cli.wording import when, words
+    from flows.cli.text import one_line, when, words
 
     name = one_line(one.name or one.content_id)
     known = f", id {one_line(one.provider_id)}" if one.provider_id else ""
@@ -183,8 +182,7 @@ def _line(one: Out, zone: ZoneInfo) -> str:
 
 
 def _print_runs(console: Console, found: Report, zone: ZoneInfo) -> None:
-    from flows.cli.tables import facts
-    from flows.cli.wording import when, words
+    from flows.cli.text import facts, when, words
 
     if found.runs:
         console.print("\nLast runs", style="bold")

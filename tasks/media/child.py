@@ -13,10 +13,10 @@ from functools import partial
 
 from catalog.values import Inspection
 from tasks.media.confinement import OUT_OF_MEMORY, limit_processor_time, limit_resources
-from tasks.media.engines import Engine
+from tasks.media.engine import Engine
 from tasks.media.grants import Look
-from tasks.media.inspecting import InspectOptions, engines_for, inspect
-from tasks.storage.stores import Stores
+from tasks.media.inspect import InspectOptions, engines_for, inspect
+from tasks.storage.registry import Stores
 
 #: Of mallopt(3), as glibc numbers them; it takes no larger threshold.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3

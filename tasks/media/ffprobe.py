@@ -15,9 +15,10 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from tasks.foundation.untrusted_values import decimal_in
 from tasks.media.binaries import version_of
 from tasks.media.confinement import clean_environment
-from tasks.media.engines import (
+from tasks.media.engine import (
     FORMATS,
     MOST_PACKETS,
     EngineFailed,
@@ -28,7 +29,6 @@ from tasks.media.engines import (
     Stream,
     is_systems_fault,
 )
-from tasks.untrusted_values import decimal_in
 
 if TYPE_CHECKING:
     from tasks.media.ffprobe_answer import FfprobeStream

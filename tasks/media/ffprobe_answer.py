@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field, ValidationError
 
-from tasks.media.engines import EngineFailed
+from tasks.media.engine import EngineFailed
 
 
 class FfprobeStream(BaseModel):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 
-from tasks.media.seekable import Seekable
+from tasks.media.engine import Seekable
 
 SAMPLE_BYTES = 256 * 1024
 SCHEME = "v1"

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from catalog.values import Inspection, Listing
-from tasks.media.inspecting import unread
+from tasks.media.inspect import unread
 from tasks.storage.errors import StoreError
 from tasks.storage.options import Grant
-from tasks.storage.stores import Stores
+from tasks.storage.registry import Stores
 
 #: A file to look at, and what opens it.
 Look: TypeAlias = tuple[Listing, Grant | None]

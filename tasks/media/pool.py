@@ -20,12 +20,12 @@ from typing import Self, TypeAlias
 from pebble import ProcessExpired, ProcessPool
 
 from catalog.values import Inspection, Listing
-from tasks.child_imports import not_from_the_current_folder
+from tasks.foundation.processes import not_from_the_current_folder
 from tasks.media import child
 from tasks.media.confinement import OUT_OF_MEMORY, OUT_OF_MEMORY_SENTENCE, ConfinedContext
 from tasks.media.grants import Look, looks_at
-from tasks.media.inspecting import InspectOptions, failed
-from tasks.storage.stores import Stores
+from tasks.media.inspect import InspectOptions, failed
+from tasks.storage.registry import Stores
 from tasks.storage.uris import scheme_of
 
 #: Longer batches save nothing more and make a hang cost more looks.

@@ -20,7 +20,7 @@ from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from tasks.media.engines import (
+from tasks.media.engine import (
     FORMATS,
     MOST_PACKETS,
     MOST_PIXELS,

@@ -1,9 +1,4 @@
-"""Lists of files: what each line names, and a lister that looks at each.
-
-`list.txt` has one location a line, `list.csv` a column named uri, url or path, `list.jsonl` one
-string or one object with such a key a line. Blank lines and lines that begin with `#` are passed
-over. Local paths are meant relative to the list's own folder.
-"""
+"""Lines of a text that somebody else wrote, none of them longer than memory allows."""
 
 from __future__ import annotations
 
@@ -20,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from catalog.errors import SourceError
 from catalog.values import Listing, ListingProblem
-from tasks.storage.bounded_lines import BoundedLines, LineTooLong
+from tasks.foundation.untrusted_values import read_json, storable
 from tasks.storage.errors import StoreError
 from tasks.storage.source import absolute
 from tasks.storage.uris import (
@@ -32,7 +27,35 @@ from tasks.storage.uris import (
     split_s3,
     web_uri,
 )
-from tasks.untrusted_values import read_json, storable
+
+#: Characters of a line, and of all lines that one row of a .csv goes over.
+MOST_CHARACTERS = 1024 * 1024
+
+
+class LineTooLong(ValueError):
+    """What comes is longer than any line that names a file; nothing behind it is read."""
+
+
+class BoundedLines(Iterator[str]):
+    """The lines of a text, as `csv.reader` takes them; call `begin_row` where a row begins."""
+
+    def __init__(self, text: TextIO) -> None:
+        self._text = text
+        self._left = MOST_CHARACTERS
+
+    def begin_row(self) -> None:
+        """Allow as much again."""
+        self._left = MOST_CHARACTERS
+
+    def __next__(self) -> str:
+        line = self._text.readline(self._left + 1)
+        if not line:
+            raise StopIteration
+        self._left -= len(line)
+        if self._left < 0:
+            raise LineTooLong
+        return line
+
 
 _COLUMNS = ("uri", "url", "path")
 

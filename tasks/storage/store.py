@@ -1,15 +1,11 @@
-"""What every store can do, whatever lies behind it.
-
-Two narrow ports: a `Lister` says what a source holds, a `Reader` looks at, opens and lends out
-single files of one URI scheme. `CountedReader` is the file object that knows what it cost.
-"""
+"""Whether a file is still the one that was listed. Pure rules."""
 
 from __future__ import annotations
 
 import io
 import os
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +13,28 @@ from catalog.values import Listing, ListingProblem
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
+
+#: A local file whose time is younger may still be growing.
+YOUNG = timedelta(seconds=30)
+
+
+def is_young(listing: Listing, now: datetime) -> bool:
+    """Tell whether a local file was written to so lately that it may go on."""
+    if listing.etag is not None:
+        return False  # an object in a bucket is there whole or not at all
+    age_seconds = now.timestamp() - listing.mtime_ns / 1_000_000_000
+    return age_seconds < YOUNG.total_seconds()
+
+
+def has_changed(before: Listing, after: Listing | None) -> bool:
+    """Tell whether a file is another one than was listed."""
+    if after is None or before.size != after.size:
+        return True
+    if before.etag is not None and after.etag is not None:
+        return before.etag != after.etag  # a store may round the time differently each way
+    return before.mtime_ns != after.mtime_ns
+
 
 #: S3 storage classes whose objects nobody can read before they are restored.
 ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})

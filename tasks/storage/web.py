@@ -24,12 +24,21 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from catalog.tokens import with_token
+from catalog.matching import with_token
 from catalog.values import Listing
-from tasks.certificates import trusted
-from tasks.checked_connections import HostRefused, require_allowed, timed_by, within
-from tasks.proxies import ProxiedTransport
-from tasks.storage.blocks import BlockReader
+from tasks.foundation.untrusted_values import (
+    MOST_ETAG,
+    http_date,
+    integer_in,
+    nanoseconds_of,
+    short,
+    storable,
+)
+from tasks.network.certificates import trusted
+from tasks.network.connections import HostRefused, require_allowed, timed_by, within
+from tasks.network.hosts import HostRule
+from tasks.network.proxies import ProxiedTransport
+from tasks.storage.block_cache import BlockReader
 from tasks.storage.errors import (
     FileChanged,
     FileForbidden,
@@ -40,17 +49,8 @@ from tasks.storage.errors import (
     StoreUnreachable,
 )
 from tasks.storage.options import ReadCaps, StoreOptions, WebOptions
-from tasks.storage.per_process import PerProcess
+from tasks.storage.registry import PerProcess
 from tasks.storage.store import CountedReader
-from tasks.untrusted_hosts import HostRule
-from tasks.untrusted_values import (
-    MOST_ETAG,
-    http_date,
-    integer_in,
-    nanoseconds_of,
-    short,
-    storable,
-)
 
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-([0-9]+)/([0-9]+)")
 _SILENT = "the web server does not answer; check the address and the network"

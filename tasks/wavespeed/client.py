@@ -18,10 +18,10 @@ from typing import Any, Self
 import httpx
 from pydantic import SecretStr
 
-from catalog.clock import uptime
 from catalog.errors import ProviderUnreadable
 from catalog.values import (
     Accepted,
+    AnalysisType,
     BillingRow,
     Completed,
     Gone,
@@ -32,26 +32,22 @@ from catalog.values import (
     RefusalKind,
     Refused,
     SubmitOutcome,
-    Task,
     Uncertain,
     UploadTicket,
+    uptime,
 )
+from tasks.foundation.redaction import redact
 from tasks.wavespeed.clock import ProviderClock
 from tasks.wavespeed.connection import Connection, Limits
-from tasks.wavespeed.elsewhere import look_behind
-from tasks.wavespeed.envelope import prediction_id
 from tasks.wavespeed.errors import EndpointAbsent, RequestRejected, Troubled, UploadRefused
-from tasks.wavespeed.exchange import described, never_connected
+from tasks.wavespeed.exchange import Check, Withheld, described, never_connected, send
 from tasks.wavespeed.history import history_query, read_history
 from tasks.wavespeed.money import collect_lines, read_balance, read_bill, read_price
-from tasks.wavespeed.outputs import as_json
+from tasks.wavespeed.outcomes import AnswerElsewhere, created_at, read_poll, read_submit
+from tasks.wavespeed.output_urls import look_behind
 from tasks.wavespeed.paging import pages_of_bill, pages_of_list, searches
-from tasks.wavespeed.prediction import AnswerElsewhere, read_poll
-from tasks.wavespeed.redaction import redact
-from tasks.wavespeed.submission import created_at, read_submit
-from tasks.wavespeed.tickets import read_ticket
-from tasks.wavespeed.uploads import Opening, PutOutcome, neutral_name, put_file
-from tasks.wavespeed.withholding import Check, Withheld, send
+from tasks.wavespeed.uploads import Opening, PutOutcome, neutral_name, put_file, read_ticket
+from tasks.wavespeed.wire import as_json, prediction_id
 
 DEFAULT_BASE_URL = "https://api.wavespeed.ai"
 DEFAULT_MODEL = "wavespeed-ai/molmo2/video-understanding"
@@ -124,11 +120,17 @@ class WaveSpeed:
         return self._connection.clock
 
     async def submit(
-        self, *, model: str, video_url: str, task: Task, text: str | None, check: Check = send
+        self,
+        *,
+        model: str,
+        video_url: str,
+        task: AnalysisType,
+        text: str | None,
+        check: Check = send,
     ) -> SubmitOutcome:
         """Send exactly one POST and say what became of it; never raises for what the network does.
 
-        `video_url` must be unique to this submission (`catalog.tokens`), or a lost answer cannot
+        `video_url` must be unique to this submission (`catalog.matching`), or a lost answer cannot
         be found again. `text` None or blank sends none. `check` may withhold it at the last
         moment, after any wait for other requests. When cancelled, the outcome is unknown, like
         `Uncertain`.
@@ -142,7 +144,7 @@ class WaveSpeed:
             return Refused(
                 kind=RefusalKind.PLACE, reason="The video has no http(s) address. Nothing was sent."
             )
-        body = {"video": video_url, "task": Task(task).value}
+        body = {"video": video_url, "task": AnalysisType(task).value}
         if text and text.strip():
             body["text"] = text
         asked = self.clock.instant()

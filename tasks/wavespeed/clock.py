@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from catalog.clock import Clock
+from catalog.values import Clock
 
 #: The `Date` header counts whole seconds.
 DATE_STEP = timedelta(seconds=1)

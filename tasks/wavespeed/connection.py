@@ -1,8 +1,4 @@
-"""HTTP to the provider: who gets the key, how many requests are open, how long one may take.
-
-Owns two httpx clients. The one with the key speaks to the API's own origin and follows no redirect;
-the other one has no key and speaks to storage.
-"""
+"""The account's key: what can be one, and who gets it."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ import asyncio
 import functools
 import json
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import metadata
@@ -18,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+from aiolimiter import AsyncLimiter
 from pydantic import SecretStr
 from tenacity import (
     AsyncRetrying,
@@ -28,21 +25,79 @@ from tenacity import (
 )
 
 from catalog.errors import ProviderUnreadable, SettingsError
-from tasks.certificates import trusted
-from tasks.checked_connections import checked_by
-from tasks.crashpoints import crash_point
-from tasks.proxies import AsyncProxiedTransport
-from tasks.untrusted_hosts import HostRule
-from tasks.wavespeed.bandwidth import Bandwidth
+from tasks.foundation.crashpoints import crash_point
+from tasks.foundation.redaction import guard_http_logs, remember_secret
+from tasks.network.certificates import trusted
+from tasks.network.connections import checked_by
+from tasks.network.hosts import HostRule
+from tasks.network.proxies import AsyncProxiedTransport
 from tasks.wavespeed.clock import ProviderClock
-from tasks.wavespeed.envelope import Answer, Envelope
 from tasks.wavespeed.errors import Troubled
-from tasks.wavespeed.exchange import can_be_reached, described, exchange, sender
-from tasks.wavespeed.key import KeyForOneOrigin, checked_key
-from tasks.wavespeed.reads import open_envelope
-from tasks.wavespeed.redaction import guard_http_logs, remember_secret
+from tasks.wavespeed.exchange import (
+    Check,
+    before_sending,
+    can_be_reached,
+    described,
+    exchange,
+    send,
+    sender,
+)
+from tasks.wavespeed.outcomes import open_envelope
 from tasks.wavespeed.transport import AiohttpTransport, is_proxied
-from tasks.wavespeed.withholding import Check, before_sending, send
+from tasks.wavespeed.wire import Answer, Envelope
+
+
+def checked_key(api_key: SecretStr) -> str:
+    """The key without surrounding blanks; raises `SettingsError` if no header can carry it."""
+    key = api_key.get_secret_value().strip()
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
+        raise SettingsError(
+            "WAVESPEED_API_KEY is empty or holds characters that no key has; set it again."
+        )
+    return key
+
+
+class KeyForOneOrigin(httpx.Auth):
+    """Adds the key to requests to the API's own origin and to no other."""
+
+    def __init__(self, api_key: SecretStr, base: str) -> None:
+        self._api_key = api_key
+        self._origin = _origin(httpx.URL(base))
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Add the key, or do not."""
+        if _origin(request.url) == self._origin:
+            request.headers["Authorization"] = f"Bearer {self._api_key.get_secret_value()}"
+        yield request
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+#: A wait is not longer than a second's worth, so that a slow line goes evenly.
+_SECONDS = 1.0
+
+
+class Bandwidth:
+    """Shared by all uploads of one process; without a number nothing is held back."""
+
+    def __init__(self, bytes_per_second: float | None) -> None:
+        self._most = bytes_per_second
+        self._limiter = (
+            None if bytes_per_second is None else AsyncLimiter(bytes_per_second, _SECONDS)
+        )
+
+    async def take(self, count: int) -> None:
+        """Wait until so many bytes may be sent."""
+        if self._limiter is None or self._most is None:
+            return
+        left = float(count)
+        while left > 0:
+            part = min(left, self._most)
+            await self._limiter.acquire(part)
+            left -= part
+
 
 _Body = Mapping[str, Any] | None
 

@@ -1,4 +1,4 @@
-"""One request and its answer: sent once, read up to a size and a deadline, errors in words."""
+"""Withholding: a submission may turn out not to be wanted while it waits for other requests."""
 
 from __future__ import annotations
 
@@ -6,11 +6,49 @@ import asyncio
 import functools
 import zlib
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import httpx
 
-from tasks.wavespeed.envelope import MOST_BODY_BYTES, Answer
-from tasks.wavespeed.redaction import redact
+from catalog.values import Refused
+from tasks.foundation.redaction import redact
+from tasks.wavespeed.wire import MOST_BODY_BYTES, Answer
+
+
+class Withheld(Exception):
+    """A submission is not to be sent after all."""
+
+    def __init__(self, refusal: Refused) -> None:
+        super().__init__(refusal.reason)
+        self.refusal = refusal
+
+
+#: Called when nothing is left to wait for before a request; raises `Withheld` if none is to be.
+Check = Callable[[], None]
+
+
+def send() -> None:
+    """Withhold nothing."""
+
+
+#: Under this name a request carries its check to the transport.
+CHECK = "check"
+#: What httpx's own transport names the moment in which the first byte is about to go.
+_ABOUT_TO_SEND = "send_request_headers.started"
+
+
+def before_sending(check: Check) -> dict[str, Any]:
+    """Make a request's extensions that call `check` once it has a connection.
+
+    Connecting takes time, in which a process may be stopped.
+    """
+
+    async def trace(event: str, _info: dict[str, Any]) -> None:
+        if event.endswith(_ABOUT_TO_SEND):
+            check()
+
+    return {CHECK: check, "trace": trace}
+
 
 #: These are raised before the first byte of the request itself is on its way.
 _NEVER_CONNECTED = (

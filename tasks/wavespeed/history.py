@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from catalog.values import ListedPrediction
-from tasks.wavespeed.envelope import Envelope, Text, page_rows, prediction_id, read_time
 from tasks.wavespeed.paging import PageEnd, read_end
+from tasks.wavespeed.wire import Envelope, Text, page_rows, prediction_id, read_time
 
 
 class _Row(BaseModel):

@@ -18,16 +18,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from catalog.values import BillingRow, ProviderQuote
-from tasks.untrusted_values import decimal_in, ordinary
-from tasks.wavespeed.envelope import (
-    Envelope,
-    Text,
-    page_rows,
-    prediction_id,
-    read_time,
-    shown,
-)
+from tasks.foundation.untrusted_values import decimal_in, ordinary
 from tasks.wavespeed.paging import PageEnd, read_end
+from tasks.wavespeed.wire import Envelope, Text, page_rows, prediction_id, read_time, shown
 
 _MICROS = 1_000_000
 #: One prediction costs $0.005 to $0.12. A number below a thousand is dollars: as micro-dollars it

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 from catalog.errors import ProviderUnreadable
-from tasks.wavespeed.envelope import Envelope
+from tasks.wavespeed.wire import Envelope
 
 #: The most the provider allows.
 PAGE_SIZE = 100

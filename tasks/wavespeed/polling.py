@@ -1,18 +1,121 @@
-"""When to look at a prediction next: a pure policy, fed with what predictions took lately.
+"""The best ages at which to look, given what predictions took: few looks and little waiting.
 
-The ages at which a look pays are planned from what recent ones took; never closer together than
-allowed, and rarely once a prediction takes minutes. Nothing here waits, tells time or draws lots.
+A pure calculation over a sample. Each look costs as much as so many seconds of an end that nobody
+has noticed, and the cheapest sequence of looks is found from the last one backwards.
 """
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from statistics import NormalDist, fmean, pstdev
 
-from tasks.wavespeed.looks import Looks, best_looks
+#: Ages that are considered; more make the plan hardly better, and twice as many cost four times.
+_AGES = 256
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PollTimes:
+    """When to look first, and when next after each age."""
+
+    #: Ages at which some were done, ascending.
+    _ages: tuple[float, ...]
+    #: For having looked at 0 and at each of the ages in vain: the age of the next look.
+    _next: tuple[float, ...]
+
+    @property
+    def first(self) -> float:
+        """The age of the first look."""
+        return self._next[0]
+
+    def after(self, age_seconds: float) -> float | None:
+        """The age of the look after one that was in vain; None where too few took as long."""
+        position = bisect.bisect_right(self._ages, age_seconds)
+        if position >= len(self._next):
+            return None
+        return max(self._next[position], age_seconds)
+
+
+def best_times(seconds: Sequence[float], *, min_gap: float, look_cost: float) -> PollTimes:
+    """Plan looks at least `min_gap` seconds apart; `seconds` is what some took, at least one.
+
+    `look_cost` is how many seconds of waiting one look is worth.
+    """
+    ages = _thinned(sorted(seconds))
+    count = len(ages)
+    sums = [0.0, *accumulate(ages)]
+    # `costs[i]` is what it costs from here on, summed over those not done at state i; state 0 is
+    # the beginning and state i the age `ages[i - 1]`. The last one has nobody left.
+    costs = [0.0] * (count + 1)
+    nexts = [ages[-1]] * (count + 1)
+    for state in range(count - 1, -1, -1):
+        looked_at = ages[state - 1] if state else 0.0
+        asked = (count - state) * look_cost
+        best = None
+        for end in range(state + 1, count + 1):
+            at = max(ages[end - 1], looked_at + min_gap)
+            waited = (end - state) * at - (sums[end] - sums[state])
+            cost = asked + waited + costs[end]
+            if best is None or cost < best:
+                best, nexts[state] = cost, at
+        costs[state] = best or 0.0
+    return PollTimes(_ages=tuple(ages), _next=tuple(nexts[:-1]))
+
+
+def _thinned(ages: list[float]) -> list[float]:
+    if len(ages) <= _AGES:
+        return ages
+    last = len(ages) - 1
+    return [ages[round(number * last / (_AGES - 1))] for number in range(_AGES)]
+
+
+#: What was seen longer ago than this counts little.
+_MEMORY_SECONDS = 30.0
+#: Before, a rate says nothing.
+_LEAST_SECONDS = 5.0
+
+
+class Unseen:
+    """Learns from ends that were found."""
+
+    def __init__(self) -> None:
+        self._lags = 0.0
+        self._since: float | None = None
+        self._at = 0.0
+
+    def saw(self, *, unnoticed_seconds: float, at: float) -> None:
+        """One was found that had ended so long ago; `at` is in seconds and never goes back."""
+        self._lags = self._lags * _faded(at - self._at) + max(unnoticed_seconds, 0.0)
+        self._at = at
+        self._since = at if self._since is None else self._since
+
+    def likely(self, *, at: float) -> int:
+        """How many there are, rather too few than too many: less half a deviation of chance.
+
+        >>> unseen = Unseen()
+        >>> unseen.likely(at=0)
+        0
+        >>> for number in range(300):
+        ...     unseen.saw(unnoticed_seconds=3.0, at=number / 10)
+        >>> unseen.likely(at=30)  # ten a second, for three seconds each: the mean is thirty
+        27
+        >>> unseen.likely(at=300)  # nothing ended for long
+        0
+        """
+        if self._since is None:
+            return 0
+        remembered = _MEMORY_SECONDS * (1 - _faded(max(at - self._since, _LEAST_SECONDS)))
+        mean = self._lags * _faded(at - self._at) / remembered
+        return max(0, math.floor(mean - math.sqrt(mean) / 2))
+
+
+def _faded(seconds: float) -> float:
+    return math.exp(-max(0.0, seconds) / _MEMORY_SECONDS)
+
 
 #: Enough to know how they spread; few enough to forget how fast the provider was an hour ago.
 _REMEMBERED = 1024
@@ -33,7 +136,7 @@ class ServiceTimes:
         self._seen = len(self._recent)
         #: How the logarithms lie, as a bell curve; only for guessing between two looks.
         self._spread: NormalDist | None = None
-        self._plans: dict[tuple[float, float], tuple[int, Looks]] = {}
+        self._plans: dict[tuple[float, float], tuple[int, PollTimes]] = {}
 
     def __len__(self) -> int:
         return len(self._recent)
@@ -66,7 +169,7 @@ class ServiceTimes:
         probability = min(max(below + share * within, _HARDLY_ANY), 1 - _HARDLY_ANY)
         return min(max(math.exp(self._spread.inv_cdf(probability)), low), high)
 
-    def looks(self, *, min_gap_seconds: float, look_cost_seconds: float) -> Looks | None:
+    def looks(self, *, min_gap_seconds: float, look_cost_seconds: float) -> PollTimes | None:
         """The best ages at which to look; None where too few are known to say."""
         if len(self._recent) < _ENOUGH:
             return None
@@ -75,7 +178,7 @@ class ServiceTimes:
         if plan is None or self._seen - seen >= min(_NEW_ENOUGH, len(self._recent) // 4):
             logs = [math.log(max(seconds, _HARDLY_ANY)) for seconds in self._recent]
             self._spread = NormalDist(fmean(logs), max(pstdev(logs), 0.01))
-            plan = best_looks(self._recent, min_gap=min_gap_seconds, look_cost=look_cost_seconds)
+            plan = best_times(self._recent, min_gap=min_gap_seconds, look_cost=look_cost_seconds)
             self._plans[terms] = (self._seen, plan)
         return plan
 
@@ -132,7 +235,7 @@ class PollSchedule:
     def _ceiling_seconds(self) -> float:
         return max(self.most_gap_seconds, self.min_gap_seconds)
 
-    def _looks(self, times: ServiceTimes) -> Looks | None:
+    def _looks(self, times: ServiceTimes) -> PollTimes | None:
         return times.looks(
             min_gap_seconds=self.min_gap_seconds,
             look_cost_seconds=self.look_cost_gaps * self.min_gap_seconds,

@@ -17,9 +17,9 @@ import httpx
 from aiohttp.connector import Connection
 from yarl import URL
 
-from tasks.proxies import proxies_of_environment
-from tasks.wavespeed.redaction import remember_secret
-from tasks.wavespeed.withholding import CHECK, Check, send
+from tasks.foundation.redaction import remember_secret
+from tasks.network.proxies import proxies_of_environment
+from tasks.wavespeed.exchange import CHECK, Check, send
 
 #: The first that an error is an instance of names it. The first three are raised before anything is
 #: sent; all others may come after that.

@@ -16,18 +16,17 @@ from typing import Any
 
 import psutil
 import pytest
-from deployed import audit_of, make_clone, sandbox_on_a_port, write_settings
-from prefect_place import running_prefect, running_worker, until, wait_for
+from deployment import audit_of, make_clone, sandbox_on_a_port, write_settings
+from prefect_server import running_prefect, running_worker, until, wait_for
 from sqlalchemy import func, select
 from swift_server import running_server
 
 from catalog import ledger
-from catalog.clock import utc_now
 from catalog.database import connect
 from catalog.lifecycle import LIVE
 from catalog.models import Analysis, Budget, Location, Prediction, Run
-from catalog.values import AnalysisStatus, ProbeStatus
-from tasks.wavespeed.sandbox.options import Mode, SandboxOptions
+from catalog.values import AnalysisStatus, ProbeStatus, utc_now
+from tasks.sandbox.options import Mode, SandboxOptions
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(1500)]
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deployed import audit_of, make_clone, sandbox_on_a_port, write_settings
-from prefect_place import (
+from deployment import audit_of, make_clone, sandbox_on_a_port, write_settings
+from prefect_server import (
     PATIENCE_SECONDS,
     PrefectServer,
     Worker,
@@ -27,8 +27,8 @@ from prefect_place import (
 )
 from swift_server import SwiftServer, running_server
 
-from tasks.wavespeed.sandbox.options import SandboxOptions
-from tasks.wavespeed.sandbox.serve import RunningSandbox
+from tasks.sandbox.options import SandboxOptions
+from tasks.sandbox.server import RunningSandbox
 
 # One server and one worker serve all of these, so they stay on one process of the suite.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(400)]

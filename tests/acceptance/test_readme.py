@@ -17,8 +17,8 @@ from swift_server import free_ports, running_server
 from transcripts import Step, agrees, shape_of, steps_of
 
 from catalog.values import RunStatus
-from flows.report import RunReport
-from tasks.tally import Tally
+from flows.pipeline.report import RunReport
+from tasks.runtime.stats import RunStats
 
 # One story, told once.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("readme"), pytest.mark.timeout(400)]
@@ -141,7 +141,7 @@ def test_the_line_for_cron_runs_where_it_is_put(terminal):
 
 def test_the_exit_codes_are_all_named(terminal):
     rows = {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)}
-    reports = (RunReport(run_id="", status=status, tally=Tally()) for status in RunStatus)
+    reports = (RunReport(run_id="", status=status, stats=RunStats()) for status in RunStatus)
     assert rows == {report.exit_code for report in reports} | {2}
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from chaos.values import Script
 
-from tasks.wavespeed.sandbox.faults import Fault
+from tasks.sandbox.faults import Fault
 
 #: Completed at the provider without anything that could be kept.
 _EMPTY = {

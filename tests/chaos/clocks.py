@@ -11,7 +11,7 @@ import struct
 import time
 from datetime import datetime, timedelta
 
-from catalog.clock import utc_now
+from catalog.values import utc_now
 
 _SECONDS = struct.Struct("d")
 _MONOTONIC = {

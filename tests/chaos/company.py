@@ -21,7 +21,7 @@ from chaos.stage import Stage, set_stage
 from pydantic import SecretStr
 from sqlalchemy.orm import configure_mappers
 
-from catalog.clock import utc_now
+from catalog.values import utc_now
 from tasks.wavespeed.client import WaveSpeed
 
 _LENGTH = struct.Struct("!I")

@@ -11,9 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tasks.wavespeed.sandbox.faults import Fault, Stage
-from tasks.wavespeed.sandbox.plan import FaultPlan
-from tasks.wavespeed.sandbox.sabotage import LOST_ANSWERS
+from tasks.sandbox.fault_responses import LOST_ANSWERS
+from tasks.sandbox.faults import Fault, FaultPlan, Stage
 
 if TYPE_CHECKING:
     from chaos.values import Script

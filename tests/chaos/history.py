@@ -25,8 +25,8 @@ from chaos.values import Cast, Command, Lowering, Script, Step
 from chaos.watching import Watch, limits_of, lower_limits
 
 from catalog import budgets
-from catalog.clock import utc_now
 from catalog.database import connect
+from catalog.values import utc_now
 
 _LOOK_EVERY = 0.01
 _AUDIT_EVERY = 8

@@ -16,10 +16,9 @@ from chaos.faultplans import GATEWAYS, add_faults, around
 from chaos.script import DAY, HOUR, QUOTE_MICROS, draw_script, run_budget
 from chaos.values import Cast, Command, End, Lowering, Script, Step, Turn, Waking
 
-from tasks.wavespeed.sandbox.faults import Fault, Stage
-from tasks.wavespeed.sandbox.plan import FaultPlan
-from tasks.wavespeed.sandbox.sabotage import LOST_ANSWERS
-from tasks.wavespeed.sandbox.tariff import Rounding
+from tasks.sandbox.fault_responses import LOST_ANSWERS
+from tasks.sandbox.faults import Fault, FaultPlan, Stage
+from tasks.sandbox.prices import Rounding
 
 #: Longer than the last sign of life of a run on another machine is believed.
 LEASE_IS_OVER = 130.0

@@ -23,15 +23,15 @@ from chaos.values import Cast, Command, End, Script
 from catalog.errors import IllegalMove, ReelcatError
 from flows import wiring
 from flows.cli.app import execute
-from flows.door import PlainDoor
-from flows.options import RunOptions
-from flows.reconcile import Acknowledge, reconcile
-from flows.report import RunReport
-from flows.run import run
+from flows.pipeline.reconcile import Acknowledge, reconcile
+from flows.pipeline.report import RunReport
+from flows.pipeline.request import RunOptions
+from flows.pipeline.run import run
+from flows.pipeline.runner import LocalRunner
 from flows.wiring import Tempo, open_services
-from tasks import crashpoints
-from tasks.services import Waits
-from tasks.tally import Tally
+from tasks.foundation import crashpoints
+from tasks.runtime.services import Waits
+from tasks.runtime.stats import RunStats
 from tasks.wavespeed.connection import Limits
 
 _OURS = ("REELCAT_", "WAVESPEED_", "AWS_", "PREFECT_")
@@ -95,12 +95,12 @@ def _say_where_when_asked(around: Surroundings) -> None:
 
 
 async def _play(script: Script, cast: Cast, around: Surroundings) -> dict[str, Any]:
-    door = PlainDoor()
+    runner = LocalRunner()
     for number in _ASKED_TO_STOP:
-        asyncio.get_running_loop().add_signal_handler(number, door.stop)
+        asyncio.get_running_loop().add_signal_handler(number, runner.stop)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKED_TO_STOP)
     try:
-        return await _perform(script, cast, around, door)
+        return await _perform(script, cast, around, runner)
     finally:
         signal.pthread_sigmask(signal.SIG_BLOCK, _ASKED_TO_STOP)
 
@@ -135,7 +135,7 @@ def _call(script: Script, around: Surroundings, *arguments: str) -> dict[str, An
 
 
 async def _perform(
-    script: Script, cast: Cast, around: Surroundings, door: PlainDoor
+    script: Script, cast: Cast, around: Surroundings, runner: LocalRunner
 ) -> dict[str, Any]:
     settings = settings_for(
         around.database_url,
@@ -156,16 +156,16 @@ async def _perform(
         concurrency=cast.concurrency,
         retry_failed=cast.retry_failed,
     )
-    tally = Tally()
+    stats = RunStats()
     try:
         async with open_services(settings, options, _tempo(script, around)) as services:
             work = _FLOWS[cast.command]
-            report = await work(options, settings, services, door, tally)
+            report = await work(options, settings, services, runner, stats)
     except IllegalMove:
         raise
     except ReelcatError as error:
-        return {"stopped": f"{type(error).__name__}: {error}", "notices": tally.notices}
-    return {"status": report.status, "analyses": asdict(tally.analyses), "notices": tally.notices}
+        return {"stopped": f"{type(error).__name__}: {error}", "notices": stats.notices}
+    return {"status": report.status, "analyses": asdict(stats.analyses), "notices": stats.notices}
 
 
 _FLOWS: dict[Command, Callable[..., Awaitable[RunReport]]] = {

@@ -16,12 +16,12 @@ from typing import Any
 
 from chaos.values import Script
 
-from catalog.clock import utc_now
 from catalog.pricing import MOLMO2
-from tasks.wavespeed.sandbox.app import create_app
-from tasks.wavespeed.sandbox.instants import nanoseconds
-from tasks.wavespeed.sandbox.plan import FaultPlan
-from tasks.wavespeed.sandbox.port import listen, make_server
+from catalog.values import utc_now
+from tasks.sandbox.app import create_app
+from tasks.sandbox.faults import FaultPlan
+from tasks.sandbox.server import listen, make_server
+from tasks.sandbox.wire import nanoseconds
 
 
 @dataclass(kw_only=True)

@@ -18,11 +18,10 @@ from chaos.faultplans import (
 )
 from chaos.values import Cast, Command, End, Place, Script, Step
 
-from catalog.values import Task
-from tasks.wavespeed.sandbox.faults import Fault
-from tasks.wavespeed.sandbox.options import CreditRefusal, Mode, SandboxOptions
-from tasks.wavespeed.sandbox.plan import FaultPlan
-from tasks.wavespeed.sandbox.tariff import Rounding
+from catalog.values import AnalysisType
+from tasks.sandbox.faults import Fault, FaultPlan
+from tasks.sandbox.options import CreditRefusal, Mode, SandboxOptions
+from tasks.sandbox.prices import Rounding
 
 #: Every video lasts so long, so that the quote and the sandbox's price agree without a look at it.
 VIDEO_SECONDS = 7
@@ -47,7 +46,7 @@ def draw_script(seed: int) -> Script:
     avoided = _avoided(slow=slow, exclusive=exclusive, retry_failed=retry_failed)
     settle_delay = _SLOW_SETTLE if slow else _FAST_SETTLE
     stalls = rng.random() < 0.1  # for a real timeout the answer must stay away longer than that
-    tasks = tuple(rng.sample(list(Task), rng.randint(1, 3)))
+    tasks = tuple(rng.sample(list(AnalysisType), rng.randint(1, 3)))
     day = rng.choice([None, None, rng.randint(1, 16) * QUOTE_MICROS, 2_000_000])
     script = Script(
         seed=seed,

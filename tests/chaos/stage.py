@@ -24,13 +24,13 @@ from chaos.values import Place
 from pydantic import SecretStr
 from range_server import RangeServer, WebFile
 
-from catalog.clock import utc_now
-from flows.door import PlainDoor
-from flows.options import RunOptions
-from flows.run import plan
+from catalog.values import utc_now
+from flows.pipeline.request import RunOptions
+from flows.pipeline.run import plan
+from flows.pipeline.runner import LocalRunner
 from flows.settings import Settings
 from flows.wiring import Tempo, open_services
-from tasks.tally import Tally
+from tasks.runtime.stats import RunStats
 
 #: In every place.
 VIDEOS = 6
@@ -136,8 +136,8 @@ async def _look(sources: dict[Place, str], catalogs: dict[Place, Path]) -> None:
         options = RunOptions(sources=(sources[place],))
         settings = settings_for(f"sqlite:///{path}", "http://127.0.0.1:9", probe_workers=1)
         async with open_services(settings, options, Tempo()) as services:
-            report = await plan(options, settings, services, PlainDoor(), Tally())
-            if report.tally.analyses.wanted != 2 * VIDEOS or report.tally.failures:
+            report = await plan(options, settings, services, LocalRunner(), RunStats())
+            if report.stats.analyses.wanted != 2 * VIDEOS or report.stats.failures:
                 raise AssertionError(report.as_json())
             with services.catalog.engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")

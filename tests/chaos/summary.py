@@ -10,7 +10,7 @@ from chaos.faultplans import CRASH_POINTS
 from chaos.history import Outcome
 from chaos.kinds import Kind
 
-from tasks.wavespeed.sandbox.faults import Fault
+from tasks.sandbox.faults import Fault
 
 #: Faults and crash points are all met in so many histories, or the harness has grown blind.
 ENOUGH_FOR_ALL = 800

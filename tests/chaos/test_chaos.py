@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from chaos.faultplans import CRASH_POINTS
 from chaos.script import draw_script
 
 HISTORIES = 16
+TESTS = Path(__file__).parents[1]
 
 
 def test_a_seed_always_tells_the_same_history():
@@ -24,11 +26,11 @@ def test_money_survives_faults_kills_and_company():
     """In a process of its own: histories fork, and pytest has threads."""
     played = subprocess.run(
         [sys.executable, "-m", "chaos", "--histories", str(HISTORIES), "--json"],
-        env={"PYTHONPATH": str(Path(__file__).parent.parent), "PATH": ""},
+        env={"PYTHONPATH": os.pathsep.join([str(TESTS / "support"), str(TESTS)]), "PATH": ""},
         capture_output=True,
         text=True,
         check=False,
-        cwd=Path(__file__).parent.parent.parent,
+        cwd=TESTS.parent,
     )
     assert played.returncode == 0, played.stdout + played.stderr
     found = json.loads(played.stdout)

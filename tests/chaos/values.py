@@ -6,9 +6,9 @@ import enum
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from catalog.values import Task
-from tasks.wavespeed.sandbox.options import SandboxOptions
-from tasks.wavespeed.sandbox.plan import FaultPlan
+from catalog.values import AnalysisType
+from tasks.sandbox.faults import FaultPlan
+from tasks.sandbox.options import SandboxOptions
 
 
 class Place(enum.StrEnum):
@@ -115,7 +115,7 @@ class Script:
 
     seed: int
     place: Place
-    tasks: tuple[Task, ...]
+    tasks: tuple[AnalysisType, ...]
     instructions: str
     sandbox: SandboxOptions
     #: Rows of other people that are in the account's history from the beginning.

@@ -16,7 +16,10 @@ def modules_with_examples() -> list[str]:
     return [
         name_of(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         for path in files(".py")
-        if (path.relative_to(ROOT).parts[0] in PACKAGES or name_of(path) == "tests/transcripts.py")
+        if (
+            path.relative_to(ROOT).parts[0] in PACKAGES
+            or name_of(path) == "tests/support/transcripts.py"
+        )
         and _PROMPT in path.read_text("utf-8")
     ]
 

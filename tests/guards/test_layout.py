@@ -1,4 +1,4 @@
-"""The shape of the repository: names that are safe, files that own one thing, nothing foreign."""
+"""The shape of the repository: names that are safe, nothing foreign."""
 
 from __future__ import annotations
 
@@ -12,13 +12,6 @@ from pathlib import Path
 import pytest
 from repository import PACKAGES, ROOT, files, name_of
 
-MOST_LINES = 330
-
-#: What is longer, what it owns, and how much longer it may become before that is two things.
-LONGER = {
-    "catalog/models.py": ("every table on one page", 400),
-}
-
 #: Names for what has no name yet.
 NAMELESS = {"utils", "helpers", "common", "misc", "util", "helper"}
 
@@ -27,16 +20,6 @@ TEXT = (".py", ".md", ".toml", ".yaml", ".example", "")
 
 def python_files() -> list[str]:
     return [name_of(path) for path in files(".py")]
-
-
-def test_a_file_owns_one_thing():
-    too_long = []
-    for name in python_files():
-        count = len((ROOT / name).read_text("utf-8").splitlines())
-        _, most = LONGER.get(name, ("", MOST_LINES))
-        if name.startswith(PACKAGES) and count > most:
-            too_long.append(f"{name}: {count} lines")
-    assert too_long == [], "does it own two things? the second wants a name and a file"
 
 
 def test_no_file_is_named_for_having_no_name():

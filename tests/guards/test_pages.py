@@ -9,7 +9,7 @@ import sys
 import pytest
 from repository import PACKAGES, ROOT, files, name_of
 
-from flows.configuration import variable_of
+from flows.configuration.origins import variable_of
 from flows.settings import Settings
 
 PAGES = [path for path in files(".md") if path.name != "LICENSE"]
@@ -96,12 +96,3 @@ def test_every_setting_is_on_a_page():
     written = "".join(path.read_text("utf-8") for path in [*PAGES, ROOT / ".env.example"])
     settings = [variable_of(name, info) for name, info in Settings.model_fields.items()]
     assert [name for name in settings if name not in written] == []
-
-
-@pytest.mark.parametrize("package", PACKAGES)
-def test_the_page_on_architecture_names_every_module_and_no_other(package):
-    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-    section = page.partition(f"\n## {package}/")[2].partition("\n## ")[0]
-    first_cells = re.findall(r"^\| ([^|]+) \|", section, re.MULTILINE)
-    named = set(re.findall(r"`(\w+)`", " ".join(first_cells)))
-    assert named == {path.stem for path in (ROOT / package).glob("[!_]*.py")}

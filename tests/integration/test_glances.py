@@ -7,7 +7,7 @@ import os
 import pytest
 
 from catalog.errors import SettingsError
-from flows.glance import Glance, read_glance
+from flows.cli.snapshot import Glance, read_glance
 from flows.settings import read_settings
 
 OTHER = "sqlite:////films/other.db"

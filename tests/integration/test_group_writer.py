@@ -5,7 +5,7 @@ from sqlalchemy import event, select
 
 from catalog.errors import CatalogReadOnly
 from catalog.models import Budget
-from tasks.writing import GroupWriter
+from tasks.runtime.writer import GroupWriter
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 
-from tasks.processes import living, this_process
+from tasks.foundation.processes import living, this_process
 
 
 def test_a_process_counts_as_living_under_the_start_time_it_gives_of_itself():

@@ -14,17 +14,17 @@ from catalog_rows import (
     tokens,
     wanted_analyses,
 )
-from leaping_time import in_no_time
 from pydantic import SecretStr
+from virtual_time import in_no_time
 
 from catalog import holding
 from catalog.database import connect
 from catalog.pricing import MOLMO2_PRICES
-from tasks.services import Provider, Services
-from tasks.starting import Starter
+from tasks.runtime.services import Provider, Services
+from tasks.runtime.starter import Starter
+from tasks.runtime.writer import GroupWriter
 from tasks.wavespeed.client import WaveSpeed
 from tasks.wavespeed.pacing import StartPacer
-from tasks.writing import GroupWriter
 
 #: Enough for several to be let pass while one transaction is written.
 A_MINUTE = 600

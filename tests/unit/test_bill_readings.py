@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flows.bill_beside import Readings
+from flows.pipeline.billing import Readings
 
 
 def test_the_first_reading_is_always_due():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from catalog.values import Accepted, RefusalKind, Refused
-from tasks.breaker import MOST_REFUSALS, Breaker
+from tasks.runtime.breaker import MOST_REFUSALS, Breaker
 
 START = datetime(2026, 11, 23, tzinfo=UTC)
 SERVER = Refused(kind=RefusalKind.PACE, reason="unavailable", status_code=503)

@@ -6,10 +6,10 @@ import asyncio
 import json
 import logging
 
-from catalog.values import Task
+from catalog.values import AnalysisType
 from flows.logs import logging_to
 from flows.settings import Settings
-from tasks.events import about, tell, tell_item
+from tasks.foundation.events import about, tell, tell_item
 
 
 def settings(**changes) -> Settings:
@@ -22,7 +22,9 @@ def objects(capsys) -> list[dict]:
 
 def test_an_event_is_one_object_with_its_facts(capsys):
     with logging_to(settings(log_format="json")), about(run="r-1"):
-        tell("prediction.lost", logging.WARNING, prediction=7, task=Task.SUMMARY, reason=None)
+        tell(
+            "prediction.lost", logging.WARNING, prediction=7, task=AnalysisType.SUMMARY, reason=None
+        )
     (told,) = objects(capsys)
     assert told.pop("time").endswith("Z")
     assert told == {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from catalog.errors import SettingsError
-from flows.folder_files import read_folder_files
+from flows.configuration.files import read_folder_files
 
 CHAIN = "A0=xxxxxxxxxx\n" + "".join(f"A{n}={f'${{A{n - 1}}}' * 10}\n" for n in range(1, 12))
 BOMBS = [

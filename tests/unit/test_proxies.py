@@ -11,8 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from catalog.errors import SettingsError
-from tasks.certificates import trusted
-from tasks.proxies import Proxies, proxies_of_environment
+from tasks.network.certificates import trusted
+from tasks.network.proxies import Proxies, proxies_of_environment
 from tasks.storage.options import WebOptions
 from tasks.storage.web import web_clients
 from tasks.wavespeed.client import WaveSpeed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flows.secret_routes import (
+from flows.configuration.secret_routes import (
     Strength,
     bucket_loans,
     bucket_trouble,

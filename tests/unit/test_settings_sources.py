@@ -7,8 +7,8 @@ import os
 import pytest
 
 from catalog.errors import SettingsError
-from flows.glance import read_glance
-from flows.secret_routes import Strength
+from flows.cli.snapshot import read_glance
+from flows.configuration.secret_routes import Strength
 from flows.settings import read_settings
 
 MINE, THEIRS = "https://mine.example", "https://theirs.example"

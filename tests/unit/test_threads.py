@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from tasks.threads import SharedVisits
+from tasks.foundation.concurrency import SharedVisits
 
 
 def test_calls_of_one_turn_are_made_in_one_visit_in_their_order():

@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from tasks.untrusted_hosts import HostRule, is_internal, literal
+from tasks.network.hosts import HostRule, is_internal, literal
 
 INTERNAL = [
     *("127.0.0.1", "127.1.2.3", "0.0.0.0", "10.0.0.1", "172.16.0.1", "172.31.255.255"),

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from tasks.untrusted_values import (
+from tasks.foundation.untrusted_values import (
     decimal_in,
     http_date,
     integer_in,
@@ -17,10 +17,9 @@ from tasks.untrusted_values import (
     short,
     time_in,
 )
-from tasks.wavespeed.envelope import Answer, read_envelope, retry_after_seconds
 from tasks.wavespeed.money import amount_micros, read_balance, read_bill, read_price
-from tasks.wavespeed.prediction import read_poll
-from tasks.wavespeed.submission import read_submit
+from tasks.wavespeed.outcomes import read_poll, read_submit
+from tasks.wavespeed.wire import Answer, read_envelope, retry_after_seconds
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

@@ -1,8 +1,4 @@
-"""boto3 clients, set up for many objects and for links that others can follow.
-
-Owns the configuration; which credentials and which endpoint hold is boto3's own business
-(environment, profile, instance role).
-"""
+"""Whether there are credentials for buckets, as far as can be told without asking a network."""
 
 from __future__ import annotations
 
@@ -10,6 +6,7 @@ import functools
 import os
 import threading
 import time
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -20,14 +17,47 @@ import botocore.utils
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from catalog.errors import SettingsError
-from tasks.certificates import require_certificates
-from tasks.proxies import proxies_of_environment
+from tasks.network.certificates import require_certificates
+from tasks.network.proxies import proxies_of_environment
 from tasks.storage.options import S3Options
 from tasks.storage.s3.errors import EndpointInvalid, NotAsSet
 from tasks.storage.s3.read_limits import bound
+
+#: Ask an address of the machine's surroundings, which outside a cloud takes seconds to not answer.
+_ASK_AROUND = ("container-role", "iam-role")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """Credentials that are there."""
+
+    #: The place of boto3's chain that has them, such as `env`.
+    method: str
+    #: None for those that last until somebody takes them back.
+    expires_at: datetime | None
+
+
+def find() -> Found | None:
+    """Look along boto3's chain; None if there are no credentials."""
+    session = botocore.session.Session()
+    chain = session.get_component("credential_provider")
+    for name in _ASK_AROUND:
+        chain.remove(name)
+    try:
+        found = chain.load_credentials()
+    except BotoCoreError:
+        return None
+    if found is None:
+        return None
+    return Found(
+        method=str(found.method),
+        # botocore keeps the moment to itself and offers no other way to ask.
+        expires_at=getattr(found, "_expiry_time", None),
+    )
+
 
 #: Passed to `generate_presigned_url` as if S3 knew it: a dict of further parameters of the query.
 #: S3 ignores those that begin with `x-`, writes them into its access log, and counts them when it

@@ -357,7 +357,7 @@ def test_no_program_that_lies_in_the_folder_is_taken_for_ffmpeg(shell, monkeypat
 
 
 IMPORT = """
-from flows.prefect_import import import_prefect
+from flows.prefect_support.load import import_prefect
 import_prefect()
 from prefect.settings import get_current_settings
 import os, pathlib

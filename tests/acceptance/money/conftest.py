@@ -1,4 +1,4 @@
-"""Worlds in which money can go wrong, on both databases; see tests/money_world.py."""
+"""Worlds in which money can go wrong, on both databases; see tests/support/money_world.py."""
 
 from __future__ import annotations
 

@@ -6,9 +6,8 @@ import pytest
 from money_world import PRICE, always
 
 from catalog.values import AnalysisStatus, PredictionStatus, RunStatus
-from tasks.breaker import MOST_REFUSALS
-from tasks.wavespeed.sandbox.faults import Fault
-from tasks.wavespeed.sandbox.plan import Scripted
+from tasks.runtime.breaker import MOST_REFUSALS
+from tasks.sandbox.faults import Fault, Scripted
 
 pytestmark = pytest.mark.anyio
 
@@ -32,7 +31,7 @@ async def test_five_in_a_row_are_enough(world, fault):
     here = await world(always(fault), films=12)
     report = await here.run(concurrency=1)
     assert report.exit_code == (3 if fault is Fault.SUBMIT_402 else 1)
-    assert report.tally.failures or report.stopped_by
+    assert report.stats.failures or report.stopped_by
     books = await here.check()
     assert books.audit["refused"] == {f"fault:{fault}": MOST_REFUSALS}
     assert books.analyses == {AnalysisStatus.WANTED: 12}
@@ -48,7 +47,7 @@ async def test_refusals_between_acceptances_do_not_add_up(world):
 async def test_wrong_requests_do_not_open_the_breaker(world):
     here = await world(always(Fault.SUBMIT_400), films=8)
     report = await here.run(concurrency=1)
-    assert (report.status, len(report.tally.failures)) == (RunStatus.COMPLETED_WITH_FAILURES, 8)
+    assert (report.status, len(report.stats.failures)) == (RunStatus.COMPLETED_WITH_FAILURES, 8)
     books = await here.check()
     assert books.analyses == {AnalysisStatus.FAILED: 8}
     assert books.statuses == {PredictionStatus.RELEASED: 8}
@@ -57,7 +56,7 @@ async def test_wrong_requests_do_not_open_the_breaker(world):
 async def test_lost_answers_are_found_although_the_breaker_is_open(world):
     here = await world(Fault.SUBMIT_LOST_RESET, from_the_third_on(Fault.SUBMIT_402), films=12)
     report = await here.run(concurrency=1)
-    assert (report.status, report.tally.analyses.uncertain) == (RunStatus.ACCOUNT_STOPPED, 0)
+    assert (report.status, report.stats.analyses.uncertain) == (RunStatus.ACCOUNT_STOPPED, 0)
     books = await here.check()
     assert books.analyses == {AnalysisStatus.COMPLETED: 2, AnalysisStatus.WANTED: 10}
 
@@ -73,5 +72,5 @@ async def test_what_never_arrived_is_held_and_named_while_nothing_of_ours_is_acc
     here = await world(always(Fault.SUBMIT_DROPPED_502), films=2)
     report = await here.run()
     assert report.exit_code == 1
-    assert [failure.kind for failure in report.tally.failures] == ["uncertain", "uncertain"]
+    assert [failure.kind for failure in report.stats.failures] == ["uncertain", "uncertain"]
     assert (await here.check()).totals.held == 2 * PRICE

@@ -10,8 +10,8 @@ from money_world import DAY_LONG, HOUR, PRICE, always, set_budget
 from catalog import budgets
 from catalog.errors import UsageError
 from catalog.values import AnalysisStatus, PredictionStatus, RunStatus
-from flows.door import PlainDoor
-from tasks.wavespeed.sandbox.faults import Fault
+from flows.pipeline.runner import LocalRunner
+from tasks.sandbox.faults import Fault
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +21,7 @@ BERLIN = {"timezone": "Europe/Berlin"}
 
 
 def committed(world, *scopes):
-    standings = world.read(lambda session: budgets.standings(session, scopes))
+    standings = world.read(lambda session: budgets.usages(session, scopes))
     return {one.scope: one.committed_micros for one in standings}
 
 
@@ -41,8 +41,8 @@ async def test_a_days_limit_holds_over_its_runs_and_the_next_day_goes_on(world):
     set_budget(here, day=2 * PRICE)
     report = await here.run(budget=None)
     assert (report.status, report.exit_code) == (RunStatus.BUDGET_REACHED, 0)
-    assert report.tally.analyses.over_budget == 3
-    assert (await here.run(budget=None)).tally.analyses.submitted == 0
+    assert report.stats.analyses.over_budget == 3
+    assert (await here.run(budget=None)).stats.analyses.submitted == 0
     assert await completed(here) == 2
     here.clock.advance(DAY_LONG)
     await here.run(budget=None)
@@ -75,14 +75,14 @@ async def test_days_and_months_begin_at_midnight_where_the_settings_say(world):
     assert committed(here, *old, *new) == dict.fromkeys((*old, *new), PRICE)
 
 
-class Sleepy(PlainDoor):
+class Sleepy(LocalRunner):
     """Somebody who agrees an hour later."""
 
     def __init__(self, clock):
         super().__init__()
         self._clock = clock
 
-    async def agree(self, plan, tally):
+    async def agree(self, plan, stats):
         self._clock.advance(HOUR)
         return True
 
@@ -90,7 +90,7 @@ class Sleepy(PlainDoor):
 async def test_what_is_bought_after_midnight_counts_to_the_new_day(world):
     here = await world(films=4, start=LATE, settings=BERLIN)
     set_budget(here, day=2 * PRICE)
-    await here.run(budget=None, door=Sleepy(here.clock))
+    await here.run(budget=None, runner=Sleepy(here.clock))
     days = ("day:2026-11-23", "day:2026-11-24")
     assert committed(here, *days) == {"day:2026-11-24": 2 * PRICE}
     assert await completed(here) == 2
@@ -113,7 +113,7 @@ async def test_a_submission_of_unknown_outcome_counts_as_spent(world):
     set_budget(here, day=2 * PRICE)
     for _ in range(2):
         report = await here.run(budget=None)
-        assert report.tally.analyses.over_budget == 2
+        assert report.stats.analyses.over_budget == 2
     books = await here.check()
     assert (books.audit["accepted"], books.totals.held) == (2, 2 * PRICE)
     assert books.statuses == {PredictionStatus.UNCERTAIN: 2}
@@ -148,7 +148,7 @@ async def test_lowering_a_limit_below_what_is_committed_says_so_and_stops_buying
     (line,) = asked.err.splitlines()
     assert "$0.01 of this day are committed already, more than $0.005" in line
     report = await here.run(budget=None, check=False)
-    assert report.tally.analyses.submitted == 0
+    assert report.stats.analyses.submitted == 0
     here.clock.advance(timedelta(days=1))
     await here.run(budget=None, check=False)
     assert await completed(here) == 3

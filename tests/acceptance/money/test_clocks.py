@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from catalog.models import Prediction
 from catalog.values import Order, PredictionStatus
-from tasks.wavespeed.sandbox.faults import Fault
+from tasks.sandbox.faults import Fault
 
 pytestmark = pytest.mark.anyio
 

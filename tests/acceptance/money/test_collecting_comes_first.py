@@ -11,14 +11,13 @@ from sqlalchemy import func, select
 
 from catalog.errors import AccountStopped
 from catalog.models import Analysis
-from catalog.values import AnalysisStatus, Task
-from flows.cli.summing_up import print_run
-from flows.door import PlainDoor
-from flows.options import RunOptions
+from catalog.values import AnalysisStatus, AnalysisType
+from flows.cli.summary import print_run
+from flows.pipeline.request import RunOptions
+from flows.pipeline.runner import LocalRunner
 from flows.wiring import open_services
 from tasks.poll import Poller
-from tasks.wavespeed.polling import PollSchedule, ServiceTimes
-from tasks.wavespeed.unseen import Unseen
+from tasks.wavespeed.polling import PollSchedule, ServiceTimes, Unseen
 
 pytestmark = pytest.mark.anyio
 
@@ -28,11 +27,11 @@ AT_ONCE, A_MINUTE = 0.00001, 1.0
 async def test_an_account_without_credit_collects_what_it_has_paid_for(world):
     here = await world(films=3, latency_scale=0.05)
     here.change(wait_minutes=AT_ONCE)
-    assert (await here.run()).tally.analyses.left_running == 3
+    assert (await here.run()).stats.analyses.left_running == 3
     await here.sandbox.set_balance(0)
     here.change(wait_minutes=A_MINUTE)
     with pytest.raises(AccountStopped):
-        await here.run(tasks=(Task.SUMMARY, Task.COUNTING))
+        await here.run(tasks=(AnalysisType.SUMMARY, AnalysisType.COUNTING))
     books = await here.check()
     assert books.analyses == {AnalysisStatus.COMPLETED: 3, AnalysisStatus.WANTED: 3}
     assert (books.totals.held, books.totals.charged) == (0, 3 * PRICE)
@@ -44,7 +43,7 @@ async def test_what_is_collected_beside_is_not_called_in_flight_elsewhere(world,
     await here.run()
     here.change(wait_minutes=A_MINUTE)
     report = await here.run()
-    analyses = report.tally.analyses
+    analyses = report.stats.analyses
     assert (analyses.wanted, analyses.collected, analyses.in_flight_elsewhere) == (3, 3, 0)
     print_run(report)
     assert "3 wanted · 3 collected from earlier runs" in capsys.readouterr().out
@@ -57,8 +56,8 @@ async def test_what_is_collected_before_the_plan_is_not_called_done_before(world
     await here.run()
     (here.folder / "no-film.mp4").write_bytes(b"to be looked at")
     here.change(wait_minutes=A_MINUTE)
-    report = await here.run(door=DoorThatWaits(here, completed=3))
-    analyses = report.tally.analyses
+    report = await here.run(runner=DoorThatWaits(here, completed=3))
+    analyses = report.stats.analyses
     assert (analyses.wanted, analyses.done_before, analyses.collected) == (3, 0, 3)
     print_run(report)
     assert "3 wanted · 3 collected from earlier runs" in capsys.readouterr().out
@@ -87,7 +86,7 @@ async def test_what_is_taken_over_late_teaches_nothing_of_how_long_predictions_t
             assert len(poller.times) == learned
 
 
-class DoorThatWaits(PlainDoor):
+class DoorThatWaits(LocalRunner):
     """Looks at nothing until so many analyses are completed, so that no plan is made before."""
 
     def __init__(self, world, *, completed: int) -> None:

@@ -7,12 +7,12 @@ import json
 
 import pytest
 from catalogs import DIALECTS
-from money_forks import KILLED, Order, forking
+from money_processes import KILLED, Order, forking
 from money_world import PRICE
 
 from catalog.values import PredictionStatus
-from flows.door import PlainDoor
-from tasks.wavespeed.sandbox.faults import Fault
+from flows.pipeline.runner import LocalRunner
+from tasks.sandbox.faults import Fault
 
 pytestmark = pytest.mark.anyio
 
@@ -67,7 +67,7 @@ async def test_what_was_out_when_a_catalog_moved_is_collected_by_the_copy_and_pa
 async def test_a_copy_is_refused_while_a_run_is_at_work(world, elsewhere):
     here = await world(films=1)
 
-    class Watching(PlainDoor):
+    class Watching(LocalRunner):
         said = None
 
         async def batch(self, name, work):
@@ -75,11 +75,11 @@ async def test_a_copy_is_refused_while_a_run_is_at_work(world, elsewhere):
                 self.said = await here.reelcat("db", "copy", here.catalog_url, elsewhere)
             return await work()
 
-    door = Watching()
-    await here.run(door=door)
-    assert (door.said.code, door.said.out) == (2, "")
-    assert "is at work on" in door.said.err
-    assert "stop it or wait for its end, then copy." in door.said.err
+    runner = Watching()
+    await here.run(runner=runner)
+    assert (runner.said.code, runner.said.out) == (2, "")
+    assert "is at work on" in runner.said.err
+    assert "stop it or wait for its end, then copy." in runner.said.err
     done = await here.reelcat("db", "copy", here.catalog_url, elsewhere)
     assert done.code == 0
     assert "Set REELCAT_DATABASE_URL to the copy now" in done.out

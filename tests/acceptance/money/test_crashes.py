@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from money_forks import KILLED, Forks, Order, forking
+from money_processes import KILLED, Forks, Order, forking
 from money_world import DAY_LONG, HOUR, PRICE, World, always, once
 
 from catalog.values import AnalysisStatus, PredictionStatus
-from tasks.wavespeed.sandbox.faults import Fault
+from tasks.sandbox.faults import Fault
 
 pytestmark = pytest.mark.anyio
 

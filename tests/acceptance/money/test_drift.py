@@ -9,8 +9,8 @@ import pytest
 from money_world import PRICE, always
 
 from catalog.errors import AccountStopped
-from catalog.values import RunStatus, Task
-from tasks.wavespeed.sandbox.faults import Fault
+from catalog.values import AnalysisType, RunStatus
+from tasks.sandbox.faults import Fault
 
 pytestmark = pytest.mark.anyio
 
@@ -25,15 +25,15 @@ async def test_drift_beyond_the_tolerance_stops_paid_runs_until_a_person_took_no
     await here.strike()
 
     with pytest.raises(AccountStopped, match=r"3 predictions is \$0\.015 higher") as stopped:
-        await here.run(tasks=[Task.COUNTING])
+        await here.run(tasks=[AnalysisType.COUNTING])
     assert stopped.value.exit_code == 3
     assert "--acknowledge-drift" in str(stopped.value)
 
     asked = await here.reelcat("reconcile", "--acknowledge-drift")
     assert asked.code == 0
     assert "Took note of 3 bills" in asked.out
-    again = await here.run(tasks=[Task.COUNTING])
-    assert again.tally.analyses.completed == 3
+    again = await here.run(tasks=[AnalysisType.COUNTING])
+    assert again.stats.analyses.completed == 3
     await here.check_all_done(accepted=6, charged=9 * PRICE)
 
 
@@ -42,7 +42,7 @@ async def test_where_nobody_says_what_it_costs_one_is_bought_before_the_others(w
     report = await here.run()
     assert report.status is RunStatus.ACCOUNT_STOPPED
     assert "The first prediction was billed $0.005 higher" in str(report.stopped_by)
-    assert report.tally.analyses.left == 11
+    assert report.stats.analyses.left == 11
     books = await here.check()
     assert books.audit["accepted"] == 1
     assert books.totals.charged == 2 * PRICE
@@ -53,7 +53,7 @@ async def test_a_run_with_nothing_to_buy_still_says_that_the_bill_is_higher(worl
     await here.run()
     again = await here.run()
     assert (again.status, again.exit_code) == (RunStatus.COMPLETED_WITH_FAILURES, 1)
-    assert [trouble.kind for trouble in again.tally.failures] == ["drift"]
+    assert [trouble.kind for trouble in again.stats.failures] == ["drift"]
 
 
 async def test_the_command_line_stops_with_three_and_one_sentence(world):
@@ -71,7 +71,7 @@ async def test_the_command_line_stops_with_three_and_one_sentence(world):
 async def test_drift_within_the_tolerance_is_only_shown(world):
     here = await world(Fault.CHARGE_MORE, settings=STRICT)
     await here.run()
-    assert (await here.run(tasks=[Task.COUNTING])).status is RunStatus.COMPLETED
+    assert (await here.run(tasks=[AnalysisType.COUNTING])).status is RunStatus.COMPLETED
 
 
 async def test_status_shows_drift_in_total_and_by_prediction(world):

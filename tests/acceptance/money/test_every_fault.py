@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tasks.wavespeed.sandbox.faults import Fault
+from tasks.sandbox.faults import Fault
 
 HERE = Path(__file__).parent
 

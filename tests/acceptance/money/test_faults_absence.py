@@ -9,8 +9,8 @@ import pytest
 from money_world import PRICE, always
 
 from catalog.values import PredictionStatus
-from flows.door import PlainDoor
-from tasks.wavespeed.sandbox.faults import Fault
+from flows.pipeline.runner import LocalRunner
+from tasks.sandbox.faults import Fault
 
 pytestmark = pytest.mark.anyio
 
@@ -39,13 +39,13 @@ async def test_a_list_that_hides_everything_of_ours_proves_nothing(world, fault)
 @pytest.mark.parametrize("fault", [Fault.HISTORY_LATE])
 async def test_one_that_is_listed_later_than_others_is_waited_for(world, fault):
     here = await world(Fault.SUBMIT_LOST_RESET, fault, settings={"settle_delay": 120.0})
-    door = PlainDoor()
+    runner = LocalRunner()
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(here.run(door=door, concurrency=1))
+        running = group.create_task(here.run(runner=runner, concurrency=1))
         async with asyncio.timeout(20):
             while not (await here.books()).statuses[PredictionStatus.UNCERTAIN]:  # noqa: ASYNC110 - another task's
                 await asyncio.sleep(0.02)
-        door.stop()
+        runner.stop()
     assert running.result().exit_code == 130
     assert (await here.books()).statuses[PredictionStatus.UNCERTAIN] == 1
 

@@ -7,13 +7,13 @@ import json
 import pytest
 from money_world import BUDGET, DAY_LONG, HOUR, PRICE, always, once
 
-from catalog import drift
+from catalog import settlement
 from catalog.errors import AccountStopped, ProviderUnreadable
 from catalog.snapshot import Snapshot
 from catalog.totals import compare
-from catalog.values import AnalysisStatus, RunStatus, Task
-from tasks.wavespeed.sandbox.faults import Fault
-from tasks.wavespeed.sandbox.tariff import Rounding
+from catalog.values import AnalysisStatus, AnalysisType, RunStatus
+from tasks.sandbox.faults import Fault
+from tasks.sandbox.prices import Rounding
 
 pytestmark = pytest.mark.anyio
 
@@ -72,7 +72,7 @@ async def test_a_charge_of_dollars_is_counted_to_the_last_and_stops_paid_runs(wo
     assert books.totals.charged == 15_000_000 + 2 * PRICE == books.audit["billed_micros"]
     assert here.read(lambda s: compare(Snapshot.of(s), limit=5)).drift == 15_000_000 - PRICE
     with pytest.raises(AccountStopped, match="acknowledge-drift"):
-        await here.run(tasks=[Task.COUNTING], check=False)
+        await here.run(tasks=[AnalysisType.COUNTING], check=False)
 
 
 UNCLEAR = [
@@ -91,7 +91,7 @@ async def test_a_line_that_cannot_be_counted_stops_paid_runs_until_a_person_took
     assert "3 lines of the bill cannot be counted" in report.stopped_by
     assert words in report.stopped_by
     with pytest.raises(AccountStopped, match="cannot be counted") as stopped:
-        await here.run(tasks=[Task.COUNTING])
+        await here.run(tasks=[AnalysisType.COUNTING])
     assert stopped.value.exit_code == 3
     assert (await here.books()).audit["accepted"] == 3
     assert words in (await here.reelcat("status")).out
@@ -101,7 +101,7 @@ async def test_a_line_that_cannot_be_counted_stops_paid_runs_until_a_person_took
     asked = await here.reelcat("reconcile", "--acknowledge-drift")
     assert "of 3 lines that cannot be counted" in " ".join(asked.out.split())
     await here.strike()
-    assert (await here.run(tasks=[Task.COUNTING])).exit_code == 0
+    assert (await here.run(tasks=[AnalysisType.COUNTING])).exit_code == 0
     await here.check_all_done(accepted=6, charged=6 * PRICE)
 
 
@@ -114,7 +114,7 @@ async def test_a_line_that_can_be_counted_after_all_stops_nobody(world, fault):
     books = await here.check_all_done(accepted=3, charged=3 * PRICE)
     assert books.settled
     expected = 0 if fault is Fault.BILLING_WORDS else 3  # a line that is nobody's stays so
-    assert here.read(lambda s: drift.unseen(s, here.sandbox.base_url)).lines == expected
+    assert here.read(lambda s: settlement.unseen(s, here.sandbox.base_url)).lines == expected
 
 
 @pytest.mark.parametrize("fault", [Fault.BILLING_NAMELESS])
@@ -157,7 +157,7 @@ async def test_a_bill_in_smaller_pages_than_asked_for_is_read_to_its_end(world, 
 async def test_a_bill_that_lacks_what_it_counts_confirms_nothing(world, fault):
     here = await world(Fault.TASK_FAILED_1401, always(fault))
     report = await here.run()
-    assert any("is not whole" in notice for notice in report.tally.notices)
+    assert any("is not whole" in notice for notice in report.stats.notices)
     here.clock.advance(2 * DAY_LONG)
     await here.reconcile()
     books = await here.books()
@@ -173,7 +173,7 @@ async def test_a_refund_that_is_late_is_waited_for(world, fault):
     await here.run()
     books = await here.books()
     assert (books.totals.held, books.totals.charged) == (PRICE, 2 * PRICE)
-    assert (await here.run()).tally.analyses.submitted == 0
+    assert (await here.run()).stats.analyses.submitted == 0
 
     here.clock.advance(3 * HOUR)
     await here.reconcile()
@@ -219,13 +219,13 @@ async def test_an_empty_bill_confirms_nothing(world, fault):
 @pytest.mark.parametrize("fault", [Fault.BILLING_429, Fault.BILLING_500])
 async def test_a_bill_that_cannot_be_read_is_settled_by_a_later_run(world, fault):
     here = await world(fault)
-    assert (await here.run()).tally.notices == []
+    assert (await here.run()).stats.notices == []
     assert (await here.books()).settled
 
     here = await world(always(fault))
     report = await here.run()
     assert (report.status, report.exit_code) == (RunStatus.COMPLETED, 0)
-    (notice,) = report.tally.notices
+    (notice,) = report.stats.notices
     assert notice.startswith("The bill could not be compared")
     assert not (await here.books()).settled
     await here.strike()
@@ -238,7 +238,7 @@ async def test_a_provider_that_tells_no_balance_is_a_notice(world, fault):
     here = await world(always(fault))
     report = await here.run()
     assert report.exit_code == 0
-    assert report.tally.notices == ["The provider does not tell the account's balance."]
+    assert report.stats.notices == ["The provider does not tell the account's balance."]
     await here.check_all_done(accepted=3)
 
 
@@ -260,7 +260,7 @@ async def test_a_provider_that_quotes_nothing_is_a_notice(world, fault):
     here = await world(always(fault))
     report = await here.run()
     assert report.exit_code == 0
-    assert report.tally.notices == ["The provider does not quote a price of its own."]
+    assert report.stats.notices == ["The provider does not quote a price of its own."]
     await here.check_all_done(accepted=3)
 
 
@@ -285,7 +285,7 @@ async def test_too_small_a_balance_stops_the_run_with_both_numbers(world):
 async def test_a_balance_for_a_part_of_the_plan_is_said_and_spent(world):
     here = await world(films=8, balance_micros=2 * PRICE)
     report = await here.run(concurrency=1)
-    assert any("$0.01" in one and "$0.04" in one for one in report.tally.notices)
+    assert any("$0.01" in one and "$0.04" in one for one in report.stats.notices)
     assert (report.status, report.exit_code) == (RunStatus.ACCOUNT_STOPPED, 3)
     books = await here.check()
     assert books.analyses == {AnalysisStatus.COMPLETED: 2, AnalysisStatus.WANTED: 6}

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from money_world import PRICE
 
-from tasks.wavespeed.sandbox.faults import Fault
+from tasks.sandbox.faults import Fault
 
 pytestmark = pytest.mark.anyio
 

@@ -9,8 +9,8 @@ import pytest
 from money_world import PRICE, always
 
 from catalog.values import Order, PredictionStatus, RunStatus
-from flows.door import PlainDoor
-from tasks.wavespeed.sandbox.faults import Fault
+from flows.pipeline.runner import LocalRunner
+from tasks.sandbox.faults import Fault
 
 pytestmark = pytest.mark.anyio
 
@@ -87,8 +87,8 @@ async def test_a_history_without_inputs_decides_nothing_on_a_shared_account(worl
     here = await world(Fault.SUBMIT_LOST_RESET, always(fault))
     report = await here.run()
     assert (report.status, report.exit_code) == (RunStatus.COMPLETED_WITH_FAILURES, 1)
-    (failure,) = report.tally.failures
-    assert (failure.kind, report.tally.analyses.uncertain) == ("uncertain", 1)
+    (failure,) = report.stats.failures
+    assert (failure.kind, report.stats.analyses.uncertain) == ("uncertain", 1)
     assert "nothing is sent again" in failure.reason
     books = await here.books()
     assert books.statuses == {PredictionStatus.COMPLETED: 2, PredictionStatus.UNCERTAIN: 1}
@@ -102,13 +102,13 @@ async def test_a_history_without_inputs_decides_nothing_on_a_shared_account(worl
 @pytest.mark.parametrize("fault", [Fault.LIST_LAG])
 async def test_what_is_not_listed_yet_is_not_called_lost_before_the_delay_is_over(world, fault):
     here = await world(Fault.SUBMIT_LOST_RESET, always(fault), settings={"settle_delay": 60.0})
-    door = PlainDoor()
+    runner = LocalRunner()
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(here.run(door=door))
+        running = group.create_task(here.run(runner=runner))
         async with asyncio.timeout(20):
             while not (await here.books()).statuses[PredictionStatus.UNCERTAIN]:  # noqa: ASYNC110 - another task's
                 await asyncio.sleep(0.02)
-        door.stop()
+        runner.stop()
     report = running.result()
     assert (report.status, report.exit_code) == (RunStatus.INTERRUPTED, 130)
     assert (await here.books()).statuses[PredictionStatus.UNCERTAIN] == 1

@@ -8,8 +8,8 @@ import pytest
 from money_world import PRICE
 
 from catalog.values import AnalysisStatus, RunStatus
-from flows.door import PlainDoor
-from tasks.wavespeed.sandbox.faults import Fault
+from flows.pipeline.runner import LocalRunner
+from tasks.sandbox.faults import Fault
 
 pytestmark = pytest.mark.anyio
 
@@ -41,14 +41,14 @@ def restore(path):
     path.with_suffix(".away").rename(path)
 
 
-class Meddler(PlainDoor):
+class Meddler(LocalRunner):
     """Something happens to a file after everything was planned."""
 
     def __init__(self, damage, path):
         super().__init__()
         self._damage, self._path = damage, path
 
-    async def agree(self, plan, tally):
+    async def agree(self, plan, stats):
         self._damage(self._path)
         return True
 
@@ -57,9 +57,9 @@ class Meddler(PlainDoor):
 async def test_a_file_that_cannot_be_reached_for_a_night_is_bought_by_the_next(world, damage):
     here = await world(films=1)
     (path,) = here.folder.glob("*.mp4")
-    report = await here.run(door=Meddler(damage, path))
+    report = await here.run(runner=Meddler(damage, path))
     assert (report.status, report.exit_code) == (RunStatus.COMPLETED_WITH_FAILURES, 1)
-    (failure,) = report.tally.failures
+    (failure,) = report.stats.failures
     assert failure.what == path.as_uri()
     books = await here.books()
     assert books.audit["accepted"] == 0
@@ -73,7 +73,7 @@ async def test_a_file_that_cannot_be_reached_for_a_night_is_bought_by_the_next(w
 async def test_a_file_that_may_not_be_read_for_a_night_is_bought_by_the_next(world):
     here = await world(films=2)
     path = min(here.folder.glob("*.mp4"))
-    report = await here.run(door=Meddler(lambda one: one.chmod(0), path))
+    report = await here.run(runner=Meddler(lambda one: one.chmod(0), path))
     assert report.exit_code == 1
     path.chmod(0o600)
     assert (await here.run()).status is RunStatus.COMPLETED

@@ -8,7 +8,7 @@ import pytest
 from money_world import DAY_LONG, HOUR, PRICE, always
 
 from catalog.values import AnalysisStatus, PredictionStatus, RunStatus
-from tasks.wavespeed.sandbox.faults import Fault
+from tasks.sandbox.faults import Fault
 
 pytestmark = pytest.mark.anyio
 
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.anyio
 async def test_what_never_ends_keeps_its_money_until_it_is_forgotten_and_billed(world, fault):
     here = await world(fault, settings={"wait_minutes": 0.4 / 60})
     report = await here.run()
-    assert (report.tally.analyses.left_running, report.exit_code) == (1, 1)
-    (failure,) = report.tally.failures
+    assert (report.stats.analyses.left_running, report.exit_code) == (1, 1)
+    (failure,) = report.stats.failures
     assert failure.what.startswith("file:")
     assert "did not end while this run waited" in failure.reason
     books = await here.books()
@@ -65,7 +65,7 @@ async def test_a_passing_failure_is_tried_again_once_it_was_refunded(world, faul
     here = await world(fault)
     report = await here.run()
     assert (report.status, report.exit_code) == (RunStatus.COMPLETED, 0)
-    assert report.tally.failures == []
+    assert report.stats.failures == []
     books = await here.check_all_done(accepted=4, charged=3 * PRICE)
     assert books.audit["refunded_micros"] == PRICE
 
@@ -75,10 +75,10 @@ async def test_a_failure_of_the_provider_is_left_to_the_next_run_after_three_att
     here = await world(always(fault), films=1)
     report = await here.run()
     assert report.exit_code == 1
-    failed, left = report.tally.failures
+    failed, left = report.stats.failures
     assert "code 5000" in failed.reason
     assert "1 analyses were tried and are still to be had, at no cost" in left.reason
-    assert report.tally.analyses.failed == 1
+    assert report.stats.analyses.failed == 1
     books = await here.books()
     assert books.audit["accepted"] == 3
     assert books.analyses == {AnalysisStatus.WANTED: 1}
@@ -94,7 +94,7 @@ async def test_a_failure_that_may_be_the_videos_is_given_up_after_three_attempts
     here = await world(always(fault), films=1)
     report = await here.run()
     assert report.exit_code == 1
-    (failure,) = report.tally.failures
+    (failure,) = report.stats.failures
     assert "code 1403" in failure.reason
     books = await here.books()
     assert books.audit["accepted"] == 3
@@ -108,7 +108,7 @@ async def test_a_lasting_failure_costs_nothing_once_it_was_refunded(world, fault
     here = await world(fault)
     report = await here.run()
     assert report.exit_code == 1
-    (failure,) = report.tally.failures
+    (failure,) = report.stats.failures
     assert f"code {fault[-4:]}" in failure.reason
     books = await here.books()
     assert books.analyses == {AnalysisStatus.COMPLETED: 2, AnalysisStatus.FAILED: 1}
@@ -133,7 +133,7 @@ async def test_a_failure_that_is_not_refunded_is_held_for_a_day_and_then_charged
     here = await world(fault)
     report = await here.run()
     assert report.exit_code == 1
-    assert len(report.tally.failures) == 1
+    assert len(report.stats.failures) == 1
     books = await here.books()
     assert books.analyses == {AnalysisStatus.COMPLETED: 2, AnalysisStatus.FAILED: 1}
     assert (books.totals.held, books.totals.charged) == (PRICE, 2 * PRICE)
@@ -206,15 +206,15 @@ async def test_polls_that_never_tell_anything_leave_the_prediction_to_the_next_r
     here = await world(always(fault), settings={"wait_minutes": 0.2 / 60})
     report = await here.run()
     assert (report.status, report.exit_code) == (RunStatus.COMPLETED_WITH_FAILURES, 1)
-    assert report.tally.analyses.left_running == 3
-    assert [one.kind for one in report.tally.failures] == ["running"] * 3
-    assert all("Its last poll gave:" in one.reason for one in report.tally.failures)
+    assert report.stats.analyses.left_running == 3
+    assert [one.kind for one in report.stats.failures] == ["running"] * 3
+    assert all("Its last poll gave:" in one.reason for one in report.stats.failures)
     books = await here.books()
     assert books.totals.held == 3 * PRICE
 
     await here.strike()
     here.clock.advance(timedelta(days=5))
-    assert (await here.run()).tally.analyses.collected == 3
+    assert (await here.run()).stats.analyses.collected == 3
     await here.check_all_done(accepted=3, charged=3 * PRICE)
 
 

@@ -6,7 +6,7 @@ import pytest
 from money_world import BUDGET, HOUR, PRICE, always, once
 
 from catalog.values import AnalysisStatus, Order, PredictionStatus, RunStatus
-from tasks.wavespeed.sandbox.faults import Fault
+from tasks.sandbox.faults import Fault
 
 pytestmark = pytest.mark.anyio
 
@@ -58,14 +58,14 @@ async def test_a_request_that_is_refused_is_one_failure_at_no_cost(world, fault)
     here = await world(fault)
     report = await here.run()
     assert (report.status, report.exit_code) == (RunStatus.COMPLETED_WITH_FAILURES, 1)
-    (failure,) = report.tally.failures
+    (failure,) = report.stats.failures
     assert failure.what.startswith("file:")
     assert "request" in failure.reason
     books = await here.books()
     assert books.analyses == {AnalysisStatus.COMPLETED: 2, AnalysisStatus.FAILED: 1}
     assert (books.totals.held, books.totals.charged) == (0, 2 * PRICE)
 
-    assert (await here.run()).tally.analyses.failed_before == 1
+    assert (await here.run()).stats.analyses.failed_before == 1
     await here.run(retry_failed=True)
     await here.check_all_done(accepted=3, charged=3 * PRICE)
 
@@ -86,7 +86,7 @@ async def test_a_provider_that_asks_for_patience_for_ever_is_not_asked_for_ever(
     here = await world(always(Fault.SUBMIT_503), films=2)
     report = await here.run()
     assert report.exit_code == 1
-    assert report.tally.failures
+    assert report.stats.failures
     books = await here.books()
     assert (books.totals.held, books.totals.charged) == (0, 0)
     assert books.analyses == {AnalysisStatus.WANTED: 2}
@@ -172,7 +172,7 @@ async def test_one_id_for_two_submissions_stays_with_the_first(world, fault):
     here = await world(once(fault, first=2), always(Fault.LIST_WITHOUT_INPUTS))
     report = await here.run(concurrency=1)
     assert (report.status, report.exit_code) == (RunStatus.COMPLETED_WITH_FAILURES, 1)
-    assert [one.kind for one in report.tally.failures] == ["uncertain"]
+    assert [one.kind for one in report.stats.failures] == ["uncertain"]
     books = await here.books()
     assert books.audit["accepted"] == 3
     assert books.statuses == {PredictionStatus.COMPLETED: 2, PredictionStatus.UNCERTAIN: 1}
@@ -180,7 +180,7 @@ async def test_one_id_for_two_submissions_stays_with_the_first(world, fault):
     assert books.predictions[0].provider_id == books.accepted[0]["id"]
     assert "the id of another prediction" in books.predictions[1].error
 
-    assert (await here.run()).tally.analyses.submitted == 0
+    assert (await here.run()).stats.analyses.submitted == 0
     await here.strike()
     assert (await here.run()).exit_code == 0  # the list shows whose it is
     await here.check_all_done(accepted=3, charged=3 * PRICE)
@@ -201,7 +201,7 @@ async def test_a_gateway_that_is_never_ready_is_given_up_after_five_submissions(
     here = await world(always(fault), films=12)
     report = await here.run(concurrency=1)
     assert report.exit_code == 1
-    assert any("not in the provider's own form" in one.reason for one in report.tally.failures)
+    assert any("not in the provider's own form" in one.reason for one in report.stats.failures)
     assert (await here.books()).audit["faults"] == {fault: 5}
 
 

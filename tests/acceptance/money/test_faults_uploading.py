@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from money_world import PRICE, always, once
 
-from catalog.values import AnalysisStatus, Task
-from tasks.wavespeed.sandbox.faults import Fault
+from catalog.values import AnalysisStatus, AnalysisType
+from tasks.sandbox.faults import Fault
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.anyio
 )
 async def test_an_upload_that_goes_wrong_once_is_made_good(world, fault):
     here = await world(fault)
-    report = await here.run(tasks=(Task.SUMMARY, Task.COUNTING))
+    report = await here.run(tasks=(AnalysisType.SUMMARY, AnalysisType.COUNTING))
     assert report.exit_code == 0
     books = await here.check_all_done(accepted=6, charged=6 * PRICE)
     assert books.audit["faults"][fault] == 1
@@ -39,7 +39,7 @@ async def test_a_film_that_is_too_large_to_upload_is_one_failure_at_no_cost(worl
     here = await world(once(fault, first=2))
     report = await here.run(concurrency=1)
     assert report.exit_code == 1
-    (failure,) = report.tally.failures
+    (failure,) = report.stats.failures
     assert "upload" in failure.reason
     books = await here.check()
     assert books.analyses == {AnalysisStatus.COMPLETED: 2, AnalysisStatus.FAILED: 1}
@@ -60,6 +60,6 @@ async def test_uploads_that_never_work_end_the_run_at_no_cost(world, fault):
     here = await world(always(fault), films=2)
     report = await here.run()
     assert report.exit_code == 1
-    assert report.tally.failures
+    assert report.stats.failures
     books = await here.check()
     assert (books.audit["accepted"], books.totals.held, books.totals.charged) == (0, 0, 0)

@@ -8,7 +8,7 @@ import pytest
 from money_world import DAY_LONG, HOUR, once
 
 from catalog.values import PredictionStatus
-from tasks.wavespeed.sandbox.faults import Fault
+from tasks.sandbox.faults import Fault
 
 pytestmark = pytest.mark.anyio
 

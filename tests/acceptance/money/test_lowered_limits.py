@@ -11,11 +11,10 @@ import pytest
 from money_world import PRICE, set_budget
 
 from catalog import budgets
-from catalog.budget import DAY, scopes_at
-from catalog.clock import utc_now
+from catalog.budget_limits import DAY, scopes_at
 from catalog.database import connect
 from catalog.models import Run
-from catalog.values import PredictionStatus, RunStatus
+from catalog.values import PredictionStatus, RunStatus, utc_now
 
 pytestmark = pytest.mark.anyio
 
@@ -105,7 +104,7 @@ async def test_a_limit_that_is_lowered_in_a_hurry_stops_what_was_not_sent(world,
     assert (report.status, report.exit_code) == (RunStatus.BUDGET_REACHED, 0)
     assert later == 0
     books = await check(here)
-    assert report.tally.analyses.over_budget == FILMS - books.audit["accepted"]
+    assert report.stats.analyses.over_budget == FILMS - books.audit["accepted"]
     await call(here, scope, "5")()
     flowing = asyncio.create_task(flow(here))
     assert (await here.run()).status is RunStatus.COMPLETED

@@ -8,8 +8,8 @@ import pytest
 from catalogs import everything_in
 from money_world import PRICE, faulty
 
-from catalog.values import Task
-from tasks.wavespeed.sandbox.faults import Fault
+from catalog.values import AnalysisType
+from tasks.sandbox.faults import Fault
 
 pytestmark = pytest.mark.anyio
 
@@ -69,5 +69,5 @@ async def test_originals_are_as_they_were(world):
         }
 
     before = seen()
-    await here.run(tasks=(Task.SUMMARY, Task.COUNTING))
+    await here.run(tasks=(AnalysisType.SUMMARY, AnalysisType.COUNTING))
     assert seen() == before

@@ -17,9 +17,8 @@ from catalog.errors import ProviderUnreadable
 from catalog.models import Prediction, Run
 from catalog.schema import open_catalog
 from catalog.values import PredictionStatus
+from tasks.sandbox.faults import Fault, Scripted
 from tasks.wavespeed.client import DEFAULT_MODEL
-from tasks.wavespeed.sandbox.faults import Fault
-from tasks.wavespeed.sandbox.plan import Scripted
 
 pytestmark = pytest.mark.anyio
 
@@ -77,7 +76,7 @@ async def test_what_was_bought_after_the_backup_is_collected_and_not_bought_agai
         assert "3 more are of videos or questions" in json.loads(ended.out)["notices"][0]
     report = await world.run()
     assert report.exit_code == 0
-    assert report.tally.analyses.submitted == 0
+    assert report.stats.analyses.submitted == 0
     await world.check_all_done(accepted=3, charged=3 * PRICE)
 
 
@@ -89,7 +88,7 @@ async def test_a_catalog_that_was_saved_in_mid_run_takes_over_what_it_calls_held
     as_held(copy)
     put_back(copy, path)
     report = await world.run()
-    assert (report.exit_code, report.tally.analyses.submitted) == (0, 0)
+    assert (report.exit_code, report.stats.analyses.submitted) == (0, 0)
     await world.check_all_done(accepted=3, charged=3 * PRICE)
 
 
@@ -104,7 +103,7 @@ async def test_an_empty_catalog_adopts_what_another_one_bought_of_the_same_films
     open_catalog(world.catalog_url).close()
     make_films(films, world.catalog_url, count=3, seconds=SECONDS, now=world.clock())
     report = await world.run()
-    assert (report.exit_code, report.tally.analyses.submitted) == (0, 0)
+    assert (report.exit_code, report.stats.analyses.submitted) == (0, 0)
     await world.check_all_done(accepted=3, charged=3 * PRICE)
     commands = world.read(lambda session: list(session.scalars(select(Run.command))))
     assert "adopt" in commands
@@ -123,7 +122,7 @@ async def test_holds_of_a_dead_run_stay_while_the_list_cannot_be_read(world, pat
     await world.strike(always(Fault.LIST_429))
     report = await world.run(check=False)
     assert report.exit_code == 1
-    assert any("stays held" in one.reason for one in report.tally.failures)
+    assert any("stays held" in one.reason for one in report.stats.failures)
     statuses = world.read(lambda session: list(session.scalars(select(Prediction.status))))
     assert PredictionStatus.HELD in statuses
     assert len(await world.sandbox.predictions()) == 3
@@ -144,7 +143,7 @@ async def test_the_holds_of_a_dead_run_are_searched_for_behind_everything_that_i
             answer = await client.post(f"/api/v3/{DEFAULT_MODEL}", json=body)
             assert answer.status_code == 200
     report = await world.run(check=False)
-    assert (report.exit_code, report.tally.analyses.submitted) == (0, 0)
+    assert (report.exit_code, report.stats.analyses.submitted) == (0, 0)
     assert len(await world.sandbox.predictions()) == 3 + 101
 
 
@@ -180,7 +179,7 @@ async def test_a_list_that_lacks_what_was_accepted_ends_the_procedure_as_a_failu
     await world.strike(always(fault))
     report = await world.reconcile(check=False, after_restore=True)
     assert report.exit_code == 1
-    assert any("buy nothing" in one.reason for one in report.tally.failures)
+    assert any("buy nothing" in one.reason for one in report.stats.failures)
 
 
 async def test_nothing_is_bought_while_a_list_shows_ours_and_cannot_be_read_on(world, path):
@@ -198,4 +197,4 @@ async def test_a_submission_that_an_earlier_run_lost_is_named_until_it_is_known(
     await world.run(concurrency=1)
     report = await world.run()
     assert report.exit_code == 1
-    assert [one.kind for one in report.tally.failures] == ["uncertain"]
+    assert [one.kind for one in report.stats.failures] == ["uncertain"]

@@ -8,20 +8,20 @@ from contextlib import AsyncExitStack, closing
 from datetime import timedelta
 
 import pytest
-from money_doors import Meeting
+from money_runners import Meeting
 from money_world import PRICE, SOON, open_world
 from sqlalchemy import select, text, update
 
 from catalog import holding, locations, runs
-from catalog.budget import scopes_at
+from catalog.budget_limits import scopes_at
 from catalog.database import connect
 from catalog.holding import Pick, Purchase
 from catalog.models import Analysis, Budget, Location, Run
 from catalog.values import AnalysisStatus, PredictionStatus, RunStatus
-from flows import predict
-from flows import run as running
-from flows.door import PlainDoor
-from flows.sharing import HasEnded, shared_options
+from flows.pipeline import predict
+from flows.pipeline import run as running
+from flows.pipeline.runner import LocalRunner
+from flows.pipeline.workers import HasEnded, shared_options
 
 pytestmark = pytest.mark.anyio
 
@@ -54,10 +54,10 @@ class Calling(Meeting):
         self._here, self._others = here, others
         self.came = []
 
-    async def call_others(self, run_id, sources, tally):
+    async def call_others(self, run_id, sources, stats):
         for _ in range(self._others):
-            door = Meeting(self._everybody)
-            self.came.append(asyncio.create_task(share(self._here, run_id, door=door)))
+            runner = Meeting(self._everybody)
+            self.came.append(asyncio.create_task(share(self._here, run_id, runner=runner)))
 
 
 async def share(here, run_id, **asked):
@@ -93,9 +93,11 @@ async def test_a_run_that_is_shared_is_bought_once_on_one_budget(world, monkeypa
     monkeypatch.setattr(predict, "BATCH", 10)
     films, paid = 80, 75
     here = await world(films=films)
-    door = Calling(here, others=2, everybody=asyncio.Barrier(3))
-    report = await here.run(budget=paid * PRICE, door=door, workers=3, concurrency=20, check=False)
-    guests = await asyncio.gather(*door.came)
+    runner = Calling(here, others=2, everybody=asyncio.Barrier(3))
+    report = await here.run(
+        budget=paid * PRICE, runner=runner, workers=3, concurrency=20, check=False
+    )
+    guests = await asyncio.gather(*runner.came)
     books = await here.check()
 
     assert books.analyses[AnalysisStatus.COMPLETED] == paid
@@ -103,10 +105,10 @@ async def test_a_run_that_is_shared_is_bought_once_on_one_budget(world, monkeypa
     assert {one.run_id for one in books.predictions} == {report.run_id}
     assert len({one.owner_run_id for one in books.predictions}) > 1
     assert report.status is RunStatus.BUDGET_REACHED
-    done = report.tally.analyses
+    done = report.stats.analyses
     assert done.completed + done.completed_by_others == paid
     assert done.over_budget == films - paid
-    own = sum(one.tally.analyses.completed for one in (report, *guests))
+    own = sum(one.stats.analyses.completed for one in (report, *guests))
     assert own == paid
 
 
@@ -124,7 +126,7 @@ async def test_what_the_dead_host_left_elsewhere_is_finished_by_who_shares_its_r
     report = await sharing
     books = await here.check()
 
-    assert report.tally.analyses.collected == 3
+    assert report.stats.analyses.collected == 3
     assert books.analyses == {AnalysisStatus.COMPLETED: 3, AnalysisStatus.WANTED: 1}
     assert books.audit["unread"] == 0
 
@@ -180,17 +182,17 @@ async def test_any_run_looks_after_what_another_leaves_that_dies_while_it_goes_o
     as_if_it_died_elsewhere(here, dead.run_id)
     here.change(wait_minutes=A_MINUTE)
 
-    class Dying(PlainDoor):
+    class Dying(LocalRunner):
         """Lets the other one's lease run out when this run is about to buy."""
 
-        async def agree(self, plan, tally):
+        async def agree(self, plan, stats):
             here.clock.advance(LEASE_IS_OVER)
             return True
 
-    report = await here.run(door=Dying(), include=("film-001.mp4",))
+    report = await here.run(runner=Dying(), include=("film-001.mp4",))
 
-    assert report.tally.analyses.completed == 1
-    assert report.tally.analyses.collected == 1
+    assert report.stats.analyses.completed == 1
+    assert report.stats.analyses.collected == 1
     await here.check_all_done(accepted=2)
 
 
@@ -200,22 +202,22 @@ async def test_what_a_run_was_looking_at_that_dies_elsewhere_is_looked_at_by_ano
     as_if_it_died_elsewhere(here, dead.run_id)
     (here.folder / "new.mp4").write_bytes(b"not a film")
 
-    class Slower(PlainDoor):
+    class Slower(LocalRunner):
         """The other one claims what is new before this run does."""
 
-        async def call_others(self, run_id, sources, tally):
+        async def call_others(self, run_id, sources, stats):
             change(here, lambda session: locations.claim(session, new(session), run_id=dead.run_id))
 
     def new(session):
         return session.scalars(select(Location.id).where(Location.probe_status.is_(None))).all()
 
-    beside = asyncio.create_task(here.run(door=Slower()))
+    beside = asyncio.create_task(here.run(runner=Slower()))
     await asyncio.sleep(1)
     assert not beside.done()  # the other one may still be looking
     assert len(here.read(new)) == 1
     here.clock.advance(LEASE_IS_OVER)
 
-    assert (await beside).tally.videos.probed == 1
+    assert (await beside).stats.videos.probed == 1
     assert here.read(new) == []
 
 
@@ -227,14 +229,14 @@ def both_have_bought_as_far_as_there_is_room(books):
 async def test_who_shares_a_run_stops_with_it(world, monkeypatch):
     monkeypatch.setattr(predict, "BATCH", 2)
     here = await world(films=9, latency_scale=100)
-    door = Calling(here, others=1, everybody=asyncio.Barrier(2))
-    hosting = asyncio.create_task(here.run(door=door, workers=2, concurrency=4, check=False))
+    runner = Calling(here, others=1, everybody=asyncio.Barrier(2))
+    hosting = asyncio.create_task(here.run(runner=runner, workers=2, concurrency=4, check=False))
     async with asyncio.timeout(60):
         while not both_have_bought_as_far_as_there_is_room(await here.books()):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-    door.stop()
+    runner.stop()
     host = await hosting
-    (guest,) = await asyncio.gather(*door.came)
+    (guest,) = await asyncio.gather(*runner.came)
     books = await here.check()
 
     assert host.status is RunStatus.INTERRUPTED
@@ -255,12 +257,12 @@ async def test_a_run_lives_on_after_a_sign_of_life_that_could_not_be_written(
         def last_sign():
             return here.read(lambda session: session.scalar(select(Run.heartbeat_at)))
 
-        class Faltering(PlainDoor):
+        class Faltering(LocalRunner):
             """Lets the catalog refuse every sign for a while."""
 
             later = False
 
-            async def agree(self, plan, tally):
+            async def agree(self, plan, stats):
                 change(here, lambda session: session.execute(text(RENAME.format("runs", "away"))))
                 await asyncio.sleep(0.3)
                 change(here, lambda session: session.execute(text(RENAME.format("away", "runs"))))
@@ -269,9 +271,9 @@ async def test_a_run_lives_on_after_a_sign_of_life_that_could_not_be_written(
                 self.later = last_sign() > before
                 return True
 
-        door = Faltering()
-        await here.run(door=door)
-        assert door.later
+        runner = Faltering()
+        await here.run(runner=runner)
+        assert runner.later
         await here.check_all_done(accepted=1)
 
 
@@ -287,11 +289,11 @@ async def test_workers_do_not_wait_for_what_none_of_them_waits_for_any_more(worl
     monkeypatch.setattr(predict, "BATCH", 2)
     here = await world(films=9, latency_scale=100)
     here.change(wait_minutes=AT_ONCE)
-    door = Calling(here, others=1, everybody=asyncio.Barrier(2))
+    runner = Calling(here, others=1, everybody=asyncio.Barrier(2))
     async with asyncio.timeout(30):
-        host = await here.run(door=door, workers=2, concurrency=9, check=False)
-        (guest,) = await asyncio.gather(*door.came)
+        host = await here.run(runner=runner, workers=2, concurrency=9, check=False)
+        (guest,) = await asyncio.gather(*runner.came)
     books = await here.check()
 
     assert books.statuses == {PredictionStatus.RUNNING: 9}
-    assert host.tally.analyses.left_running + guest.tally.analyses.left_running >= 9
+    assert host.stats.analyses.left_running + guest.stats.analyses.left_running >= 9

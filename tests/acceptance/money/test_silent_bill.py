@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from money_world import DAY_LONG, HOUR, PRICE, always
 
-from catalog.values import PredictionStatus, Task
-from tasks.wavespeed.sandbox.faults import Fault
+from catalog.values import AnalysisType, PredictionStatus
+from tasks.sandbox.faults import Fault
 
 pytestmark = pytest.mark.anyio
 
@@ -35,11 +35,11 @@ async def test_a_bill_that_forgets_what_it_showed_is_not_believed_and_said_to_be
     here = await world(films=1)
     await here.run()
     await here.strike(always(KEPT))
-    await here.run(tasks=(Task.COUNTING,))
+    await here.run(tasks=(AnalysisType.COUNTING,))
     await here.strike(always(Fault.BILLING_EMPTY))
     here.clock.advance(2 * HOUR)
     report = await here.reconcile()
-    assert "no longer shows" in report.tally.notices[0]
+    assert "no longer shows" in report.stats.notices[0]
     assert (await here.check()).totals.held == PRICE
 
 
@@ -47,7 +47,7 @@ async def test_a_failure_is_free_where_the_bill_shows_others_and_not_it(world):
     here = await world(films=1)
     await here.run()
     await here.strike(always(KEPT), always(Fault.CHARGE_NONE))
-    await here.run(tasks=(Task.COUNTING,))
+    await here.run(tasks=(AnalysisType.COUNTING,))
     here.clock.advance(2 * HOUR)
     await here.reconcile()
     books = await here.check()

@@ -8,23 +8,23 @@ from pathlib import Path
 import pytest
 from money_world import PRICE
 
-from flows.door import PlainDoor
+from flows.pipeline.runner import LocalRunner
 
 pytestmark = pytest.mark.anyio
 
 FILM = "film-001.mp4"
 
 
-class Stranger(PlainDoor):
+class Stranger(LocalRunner):
     """Exchanges something once the source was listed, before anything is sent."""
 
     def __init__(self, exchange) -> None:
         super().__init__()
         self._exchange = exchange
 
-    async def agree(self, plan, tally):
+    async def agree(self, plan, stats):
         self._exchange()
-        return await super().agree(plan, tally)
+        return await super().agree(plan, stats)
 
 
 def like(other: Path, path: Path) -> None:
@@ -43,10 +43,10 @@ async def test_a_link_that_takes_a_films_place_after_the_listing_is_not_followed
         film.unlink()
         film.symlink_to(secret)
 
-    report = await here.run(door=Stranger(exchange))
+    report = await here.run(runner=Stranger(exchange))
 
     assert report.exit_code == 1
-    (failure,) = report.tally.failures
+    (failure,) = report.stats.failures
     assert "--follow-links" in failure.reason
     books = await here.check()
     assert (books.audit["accepted"], books.audit["requests"]["put"]) == (2, 2)

@@ -10,8 +10,7 @@ from money_world import BUDGET, DAY_LONG, HOUR, PRICE, always, once
 
 from catalog.errors import UsageError
 from catalog.values import AnalysisStatus, Order, PredictionStatus, RunStatus
-from tasks.wavespeed.sandbox.faults import Fault
-from tasks.wavespeed.sandbox.plan import FaultPlan
+from tasks.sandbox.faults import Fault, FaultPlan
 
 pytestmark = pytest.mark.anyio
 
@@ -22,7 +21,7 @@ async def uncertain_one(world, *script, **changes):
     """A world in which one submission's answer was lost and the list does not tell."""
     here = await world(*script, MUTE, **changes)
     report = await here.run()
-    assert report.tally.analyses.uncertain == 1
+    assert report.stats.analyses.uncertain == 1
     (lost,) = [
         one for one in (await here.books()).predictions if one.status is PredictionStatus.UNCERTAIN
     ]
@@ -41,7 +40,7 @@ async def test_two_strays_are_not_chosen_between_even_on_an_exclusive_account(wo
         *(always(fault) for fault in two[:1]), MUTE, films=2, settings={"exclusive_account": True}
     )
     report = await here.run()
-    assert report.tally.analyses.uncertain == 2
+    assert report.stats.analyses.uncertain == 2
     books = await here.books()
     assert books.statuses == {PredictionStatus.UNCERTAIN: 2}
     assert books.totals.held == 2 * PRICE
@@ -70,7 +69,7 @@ async def test_nothing_is_sent_again_however_often_it_is_run(world):
     here, lost = await uncertain_one(world, Fault.SUBMIT_LOST_STALL)
     for _ in range(2):
         report = await here.run()
-        assert report.tally.analyses.in_flight_elsewhere == 1
+        assert report.stats.analyses.in_flight_elsewhere == 1
         await here.reconcile()
     books = await here.books()
     assert books.audit["accepted"] == 3
@@ -105,7 +104,7 @@ async def test_proof_goes_before_a_persons_guess(world):
     here, lost = await uncertain_one(world, Fault.SUBMIT_LOST_RESET)
     await here.strike()
     report = await here.reconcile(assume_lost=[lost.id])
-    assert any("was not given up" in one for one in report.tally.notices)
+    assert any("was not given up" in one for one in report.stats.notices)
     await here.check_all_done(accepted=3, charged=3 * PRICE)
 
 
@@ -115,9 +114,9 @@ async def test_what_is_older_than_a_person_waits_is_given_up_and_nothing_younger
     )
     here.clock.advance(DAY_LONG)
     report = await here.reconcile(older_than=timedelta(days=2))
-    assert report.tally.analyses.uncertain == 1
+    assert report.stats.analyses.uncertain == 1
     report = await here.reconcile(older_than=timedelta(hours=23))
-    assert report.tally.analyses.uncertain == 0
+    assert report.stats.analyses.uncertain == 0
     assert (await here.books()).totals.held == 0
 
 
@@ -126,7 +125,7 @@ async def test_an_old_submission_is_not_called_lost_because_the_list_has_forgott
     await here.strike()
     here.clock.advance(8 * DAY_LONG)
     report = await here.reconcile(check=False)
-    assert report.tally.analyses.uncertain == 1
+    assert report.stats.analyses.uncertain == 1
     assert (await here.books()).totals.held == PRICE
 
 
@@ -166,10 +165,10 @@ async def test_a_provider_that_loses_a_fifth_of_its_answers_loses_nothing(world)
     report = await here.run(budget=BUDGET, order=Order.PATH, limit=55)
     books = await here.books()
     assert books.audit["answers_lost"] >= 5
-    done, open_ = books.statuses[PredictionStatus.COMPLETED], report.tally.analyses.uncertain
+    done, open_ = books.statuses[PredictionStatus.COMPLETED], report.stats.analyses.uncertain
     assert done + open_ == 55
     assert open_ == books.statuses[PredictionStatus.UNCERTAIN]
-    assert len([one for one in report.tally.failures if one.kind == "uncertain"]) == open_
+    assert len([one for one in report.stats.failures if one.kind == "uncertain"]) == open_
     assert report.exit_code == 1
 
     await here.strike()
@@ -188,6 +187,6 @@ async def test_a_provider_that_loses_a_fifth_and_echoes_inputs_is_done_in_one_ru
     here = await world(films=60, faults=FaultPlan(rates=rates, seed=4))
     report = await here.run(budget=60 * PRICE)
     assert (report.status, report.exit_code) == (RunStatus.COMPLETED, 0)
-    assert report.tally.analyses.completed == 60
+    assert report.stats.analyses.completed == 60
     books = await here.check_all_done(accepted=60, charged=60 * PRICE)
     assert books.audit["answers_lost"] >= 5

@@ -9,7 +9,7 @@ import subprocess
 import psutil
 import pytest
 from command import PATIENCE_SECONDS, REELCAT, Shell, sandbox_of, until
-from prefect_place import running_prefect
+from prefect_server import running_prefect
 
 pytestmark = pytest.mark.slow
 

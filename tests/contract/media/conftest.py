@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from catalog.values import Inspection
-from tasks.media.engines import Engine
+from tasks.media.engine import Engine
 from tasks.media.ffprobe import Ffprobe
-from tasks.media.inspecting import inspect
+from tasks.media.inspect import inspect
 from tasks.media.pyav import PyAv
 from tasks.media.tags import Whereabouts
 from tasks.storage.local import LocalReader

@@ -9,7 +9,7 @@ import pytest
 from range_server import RangeServer, WebFile
 
 from catalog.values import ProbeStatus
-from tasks.media.engines import Media, NotMedia
+from tasks.media.engine import Media, NotMedia
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-from storage_places import aws_profiles, bucket, s3_options, s3_stores, web_server
+from storage_servers import aws_profiles, bucket, s3_options, s3_stores, web_server
 from swift_server import s3_server
 
 __all__ = ["aws_profiles", "bucket", "s3_options", "s3_server", "s3_stores", "web_server"]

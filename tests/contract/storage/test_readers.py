@@ -7,9 +7,9 @@ import random
 from datetime import timedelta
 
 import pytest
-from storage_places import FolderPlace, WebPlace
+from storage_servers import FolderPlace, WebPlace
 
-from tasks.storage.blocks import BLOCK_BYTES
+from tasks.storage.block_cache import BLOCK_BYTES
 from tasks.storage.errors import FileChanged, FileVanished
 
 DATA = random.Random(7).randbytes(12 * BLOCK_BYTES + 4321)

@@ -7,20 +7,19 @@ from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
-from any_rows import fill, kept
 from catalog_rows import FOLDER, listing, record, register, start_run, wanted_analyses
 from catalogs import DIALECTS
+from table_rows import fill, kept
 
-from catalog import copying, runs, schema
+from catalog import runs, schema, transfer
 from catalog.database import Catalog, connect
 from catalog.errors import CatalogError
 from catalog.models import Analysis, Base, Location, Run
-from catalog.query import parse
-from catalog.search import search
+from catalog.search import parse, search
 from catalog.snapshot import Snapshot
 
 #: More than two pages.
-ROWS = 2 * copying.PAGE + 345
+ROWS = 2 * transfer.PAGE + 345
 
 
 @pytest.fixture
@@ -39,8 +38,8 @@ def other(other_url):
         yield opened
 
 
-def copied(source: Catalog, destination: Catalog, living=()) -> copying.Copy:
-    return copying.copy(source, destination, living=lambda _: living, progress=lambda *_: None)
+def copied(source: Catalog, destination: Catalog, living=()) -> transfer.Copy:
+    return transfer.copy(source, destination, living=lambda _: living, progress=lambda *_: None)
 
 
 def everything(catalog: Catalog):
@@ -56,7 +55,7 @@ def test_every_row_arrives_and_is_counted(catalog, other):
     with catalog.writing.begin() as connection:
         fill(connection, ROWS)
     seen = []
-    done = copying.copy(
+    done = transfer.copy(
         catalog, other, living=lambda _: [], progress=lambda *told: seen.append(told)
     )
     tables = Base.metadata.sorted_tables
@@ -183,7 +182,7 @@ def test_nobody_writes_to_the_source_while_it_is_copied(catalog, other):
             late.join(0.5)
             waited.append(late.is_alive())
 
-    copying.copy(catalog, other, living=lambda _: [], progress=begin_another)
+    transfer.copy(catalog, other, living=lambda _: [], progress=begin_another)
     late.join(60)
     assert waited == [True]
     assert run_ids(catalog) == {"early", "late"}

@@ -28,7 +28,7 @@ from catalog_rows import (
 )
 
 from catalog import export, holding, predictions
-from catalog.values import Completed, ProbeStatus, Task
+from catalog.values import AnalysisType, Completed, ProbeStatus
 
 KEYS = [
     "content_id", "uris", "duration_seconds", "size_bytes", "container", "video_codec",
@@ -78,7 +78,7 @@ def table(catalog):
 
 
 def test_a_video_is_one_line_with_the_promised_keys_and_its_money_as_decimal_strings(catalog):
-    first, _ = wanted_analyses(catalog, 1, Task.SUMMARY, Task.COUNTING)
+    first, _ = wanted_analyses(catalog, 1, AnalysisType.SUMMARY, AnalysisType.COUNTING)
     start_run(catalog, "run-1", None)
     buy(catalog, first, ANSWER)
     (video,) = exported(catalog)
@@ -110,7 +110,7 @@ def test_pages_neither_lose_nor_repeat_a_video(catalog, page):
 
 
 def test_a_table_has_one_row_an_analysis_and_one_for_a_video_without_any(catalog):
-    wanted_analyses(catalog, 2, Task.SUMMARY, Task.COUNTING)
+    wanted_analyses(catalog, 2, AnalysisType.SUMMARY, AnalysisType.COUNTING)
     scope = register(catalog)
     record(catalog, scope, [listing(f"{FOLDER}/broken.mp4")])
     unreadable = probe(None, status=ProbeStatus.UNREADABLE, error="It is noise.")

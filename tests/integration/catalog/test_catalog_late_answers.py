@@ -11,10 +11,10 @@ from catalog_rows import wanted_analyses as wanted
 from sqlalchemy import func, select
 
 from catalog import adoption, budgets, holding, ledger, predictions
-from catalog.account import Limits
 from catalog.adoption import Claim
 from catalog.models import Analysis, LedgerEntry, Prediction
-from catalog.settling import Settlement
+from catalog.rate_limits import Limits
+from catalog.settlement import Settlement
 from catalog.values import PredictionStatus
 
 QUOTE = 10_000
@@ -63,7 +63,7 @@ def look(catalog, prediction_id):
         assert ledger.disagreements(session) == []
         one = session.get_one(Prediction, prediction_id)
         analysis = session.get_one(Analysis, one.analysis_id)
-        committed = budgets.standings(session, ["run:run"])[0].committed_micros
+        committed = budgets.usages(session, ["run:run"])[0].committed_micros
         return one.status, one.surplus, analysis.status.value, committed
 
 

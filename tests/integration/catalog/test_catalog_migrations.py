@@ -111,11 +111,11 @@ def set_version(catalog, version) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": version})
 
 
-@pytest.mark.parametrize("door", [schema.open_catalog, schema.open_existing, schema.look])
-def test_a_catalog_of_a_newer_reelcat_is_left_alone(catalog, catalog_url, door):
+@pytest.mark.parametrize("opened", [schema.open_catalog, schema.open_existing, schema.look])
+def test_a_catalog_of_a_newer_reelcat_is_left_alone(catalog, catalog_url, opened):
     set_version(catalog, "9999")
     with pytest.raises(CatalogTooNew) as told:
-        door(catalog_url)
+        opened(catalog_url)
     assert "upgrade reelcat" in sentence(told.value)
 
 
@@ -126,12 +126,12 @@ def test_an_older_catalog_asks_to_be_upgraded(catalog, catalog_url):
     assert "0000" in sentence(told.value)
 
 
-@pytest.mark.parametrize("door", [schema.open_catalog, schema.open_existing, schema.look])
-def test_another_programs_database_is_left_alone(empty_url, door):
+@pytest.mark.parametrize("opened", [schema.open_catalog, schema.open_existing, schema.look])
+def test_another_programs_database_is_left_alone(empty_url, opened):
     with closing(connect(empty_url)) as theirs, theirs.engine.begin() as connection:
         connection.execute(text("CREATE TABLE recipes (name text)"))
     with pytest.raises(CatalogNotOurs) as told:
-        door(empty_url)
+        opened(empty_url)
     assert "REELCAT_DATABASE_URL" in sentence(told.value)
     with closing(connect(empty_url)) as theirs:
         assert inspect(theirs.engine).get_table_names() == ["recipes"]
@@ -145,11 +145,11 @@ def test_a_look_at_a_catalog_that_is_not_there_makes_none(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("door", [schema.open_catalog, schema.open_existing])
-def test_a_file_that_is_no_database_is_not_ours(tmp_path, door):
+@pytest.mark.parametrize("opened", [schema.open_catalog, schema.open_existing])
+def test_a_file_that_is_no_database_is_not_ours(tmp_path, opened):
     (tmp_path / "film.mp4").write_bytes(b"\0\0\0\x18ftypmp42" * 500)
     with pytest.raises(CatalogNotOurs) as told:
-        door(f"sqlite:///{tmp_path}/film.mp4")
+        opened(f"sqlite:///{tmp_path}/film.mp4")
     assert "film.mp4 is not a reelcat catalog" in sentence(told.value)
 
 

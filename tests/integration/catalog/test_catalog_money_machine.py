@@ -32,13 +32,13 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import func, select
 
-from catalog import budgets, collecting, holding, ledger, predictions, runs
-from catalog.budget import scopes_at
+from catalog import budgets, holding, ledger, outstanding, predictions, runs
+from catalog.budget_limits import scopes_at
 from catalog.database import connect
 from catalog.holding import Pick, Purchase
 from catalog.lifecycle import LIVE
 from catalog.models import Analysis, Budget, LedgerEntry, Prediction
-from catalog.settling import Settlement
+from catalog.settlement import Settlement
 from catalog.values import (
     AnalysisStatus,
     LedgerKind,
@@ -56,8 +56,8 @@ UNFINISHED = (Status.HELD, Status.SUBMITTING, Status.UNCERTAIN, Status.RUNNING)
 
 
 def take_over(session, heir):
-    alive = collecting.alive_runs(session)
-    return collecting.take_over(session, run_id=heir, alive=alive)
+    alive = outstanding.alive_runs(session)
+    return outstanding.take_over(session, run_id=heir, alive=alive)
 
 
 def where(*statuses):
@@ -136,7 +136,7 @@ class MoneyMachine(RuleBasedStateMachine):
         with self.catalog.read() as session:
             return {
                 one.scope: (one.limit_micros, one.committed_micros)
-                for one in budgets.standings(session, list(scopes))
+                for one in budgets.usages(session, list(scopes))
             }
 
     @where(Status.HELD)
@@ -290,7 +290,7 @@ class MoneyMachine(RuleBasedStateMachine):
                     now=self.now,
                 )
         with self.catalog.read() as session:
-            assert not collecting.orphans(session, run_id=heir, alive=self.alive)
+            assert not outstanding.orphans(session, run_id=heir, alive=self.alive)
 
     @invariant()
     def every_budget_is_the_sum_of_its_entries(self) -> None:
@@ -340,11 +340,11 @@ class MoneyMachine(RuleBasedStateMachine):
     @invariant()
     def whatever_is_out_is_looked_after_or_can_be_taken_over(self) -> None:
         with self.catalog.read() as session:
-            alive = collecting.alive_runs(session)
+            alive = outstanding.alive_runs(session)
             out = session.scalars(
                 select(Prediction.owner_run_id).where(Prediction.status.in_(UNFINISHED))
             ).all()
-            orphans = collecting.orphans(session, run_id="nobody", alive=alive)
+            orphans = outstanding.orphans(session, run_id="nobody", alive=alive)
         assert sorted(alive) == sorted(self.alive)
         assert len(orphans) == sum(owner not in alive for owner in out)
 

@@ -8,9 +8,9 @@ from datetime import timedelta
 from catalog_rows import NOW
 from sqlalchemy import func, select
 
-from catalog import account
-from catalog.account import Limits
+from catalog import rate_limits
 from catalog.models import AccountStart
+from catalog.rate_limits import Limits
 
 ENDPOINT, OTHER = "https://api.example", "https://other.example"
 MINUTE = timedelta(minutes=1)
@@ -18,7 +18,7 @@ MINUTE = timedelta(minutes=1)
 
 def take(catalog, wanted, limits, at, endpoint=ENDPOINT):
     return catalog.write(
-        lambda session: account.take_starts(session, endpoint, wanted, limits, now=at)
+        lambda session: rate_limits.take_starts(session, endpoint, wanted, limits, now=at)
     )
 
 

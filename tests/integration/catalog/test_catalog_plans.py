@@ -9,11 +9,11 @@ import pytest
 from catalog_rows import FOLDER, NOW, inspection, listing, look, register, scan, wish
 from sqlalchemy import event
 
-from catalog import account, analyses, collecting, locations, sightings
-from catalog.account import Limits
-from catalog.report import report
-from catalog.sightings import Seen
+from catalog import analyses, locations, outstanding, rate_limits, scans
+from catalog.rate_limits import Limits
+from catalog.scans import Seen
 from catalog.snapshot import Snapshot
+from catalog.status import report
 from catalog.totals import compare
 from catalog.values import Order, SourceKind
 
@@ -59,8 +59,8 @@ def test_a_rescan_reads_along_the_uris(shelf_of_films):
     with catalog.read() as session:
         snapshot = Snapshot.of(session)
         asked = Asked(snapshot)
-        sightings.differing(snapshot, scope, page, Seen())
-        sightings.unseen(snapshot, scope, Seen(), scan_began=NOW, unlisted=())
+        scans.differing(snapshot, scope, page, Seen())
+        scans.unseen(snapshot, scope, Seen(), scan_began=NOW, unlisted=())
         about = [query for query in asked.queries if "FROM locations" in query[0]]
         plans = [plan_of(snapshot, *query) for query in about]
     assert len(plans) >= 2
@@ -76,7 +76,7 @@ def test_a_page_that_is_scattered_reads_row_by_row(shelf_of_films):
     with catalog.read() as session:
         snapshot = Snapshot.of(session)
         asked = Asked(snapshot)
-        sightings.differing(snapshot, scope, [page[0], page[-1]], Seen())
+        scans.differing(snapshot, scope, [page[0], page[-1]], Seen())
         sql, values = asked.queries[-1]
         assert "uri IN" in sql
         assert whole_tables(plan_of(snapshot, sql, values)) == []
@@ -171,14 +171,14 @@ def test_what_is_left_first_is_looked_up_along_an_index(shelf_of_films, order, i
 
 
 ASKED_OF_WHAT_IS_OUT = {
-    "starts": lambda session: account.take_starts(
+    "starts": lambda session: rate_limits.take_starts(
         session, "e", 1, Limits(starts_per_minute=None, in_flight=9), now=NOW
     ),
-    "orphans": lambda session: collecting.orphans(session, run_id="run", alive=[]),
-    "taken over": lambda session: collecting.take_over(session, run_id="run", alive=[]),
-    "lost": lambda session: collecting.lost(session, "e"),
-    "uncertain": collecting.uncertain_names,
-    "unsettled": lambda session: collecting.unsettled(session, "e", after_id=0, limit=9),
+    "orphans": lambda session: outstanding.orphans(session, run_id="run", alive=[]),
+    "taken over": lambda session: outstanding.take_over(session, run_id="run", alive=[]),
+    "lost": lambda session: outstanding.lost(session, "e"),
+    "uncertain": outstanding.uncertain_names,
+    "unsettled": lambda session: outstanding.unsettled(session, "e", after_id=0, limit=9),
 }
 
 

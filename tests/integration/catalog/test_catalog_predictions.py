@@ -22,13 +22,13 @@ from catalog_rows import (
 )
 from sqlalchemy import select
 
-from catalog import budgets, collecting, holding, ledger, predictions, runs
-from catalog.account import Limits
+from catalog import budgets, holding, ledger, outstanding, predictions, runs
 from catalog.errors import CatalogReplaced, IllegalMove
 from catalog.models import Analysis, Prediction, Run
-from catalog.outcomes import KEPT_FOR
-from catalog.settling import Settlement
-from catalog.values import Completed, Failed, RefusalKind, Refused, Task
+from catalog.predictions import KEPT_FOR
+from catalog.rate_limits import Limits
+from catalog.settlement import Settlement
+from catalog.values import AnalysisType, Completed, Failed, RefusalKind, Refused
 
 ITEM = Refused(kind=RefusalKind.ITEM, reason="No such video.")
 BUSY = Refused(kind=RefusalKind.PACE, reason="Too many requests.")
@@ -91,7 +91,7 @@ def state(catalog, prediction_id):
     with catalog.read() as session:
         prediction = session.get_one(Prediction, prediction_id)
         analysis = session.get_one(Analysis, prediction.analysis_id)
-        standing = budgets.standings(session, [f"run:{prediction.run_id}"])
+        standing = budgets.usages(session, [f"run:{prediction.run_id}"])
         assert ledger.disagreements(session) == []
     return prediction.status.value, analysis.status.value, standing[0].committed_micros
 
@@ -99,9 +99,7 @@ def state(catalog, prediction_id):
 def test_a_hold_counts_under_its_run_its_day_and_its_month(catalog):
     held_one(catalog)
     with catalog.read() as session:
-        assert [
-            one.committed_micros for one in budgets.standings(session, list(scopes("run")))
-        ] == [
+        assert [one.committed_micros for one in budgets.usages(session, list(scopes("run")))] == [
             10_000,
             10_000,
             10_000,
@@ -244,7 +242,7 @@ def test_a_lost_answer_keeps_its_money_and_its_analysis(catalog):
     assert state(catalog, one) == ("uncertain", "uncertain", 10_000)
     assert hold(catalog, [1]).taken != ()
     with catalog.read() as session:
-        lost = collecting.lost(session, ENDPOINT)
+        lost = outstanding.lost(session, ENDPOINT)
     assert [(found.prediction_id, found.lost_at) for found in lost] == [(one, NOW)]
 
 
@@ -368,7 +366,7 @@ def test_what_is_out_uses_up_the_accounts_places_until_it_ends(catalog):
 
 
 def test_an_answer_of_any_length_is_kept_whole(catalog):
-    ids = wanted_analyses(catalog, 1, Task.SUMMARY, Task.COUNTING)
+    ids = wanted_analyses(catalog, 1, AnalysisType.SUMMARY, AnalysisType.COUNTING)
     start_run(catalog, "run", None)
     held = [one.prediction_id for one in hold(catalog, ids).held]
     intend(catalog, held)
@@ -399,8 +397,8 @@ def test_orphans_are_what_no_living_run_looks_after_and_are_taken_over_once(cata
 
     def take(run_id):
         return catalog.write(
-            lambda session: collecting.take_over(
-                session, run_id=run_id, alive=collecting.alive_runs(session)
+            lambda session: outstanding.take_over(
+                session, run_id=run_id, alive=outstanding.alive_runs(session)
             )
         )
 
@@ -413,7 +411,7 @@ def test_a_run_that_was_taken_for_dead_and_gives_a_sign_of_life_is_alive(catalog
     catalog.write(partial(runs.bury, run_ids=["run"], now=NOW))
     catalog.write(partial(runs.beat, run_id="run", now=NOW))
     with catalog.read() as session:
-        assert collecting.alive_runs(session) == ["run"]
+        assert outstanding.alive_runs(session) == ["run"]
         assert session.get_one(Run, "run").outcome is None
 
 
@@ -421,7 +419,7 @@ def test_known_predictions_are_found_among_tens_of_thousands_that_are_listed(cat
     running_one(catalog)
     listed = [f"p{number}" for number in range(70_000)]
     with catalog.read() as session:
-        found = collecting.known(session, listed)
+        found = outstanding.known(session, listed)
     assert list(found) == ["p1"]
 
 

@@ -58,7 +58,7 @@ def disagreements(catalog) -> list[str]:
 
 def committed(catalog, scope) -> int:
     with catalog.read() as session:
-        return budgets.standings(session, [scope])[0].committed_micros
+        return budgets.usages(session, [scope])[0].committed_micros
 
 
 def start_workers(catalog, url, ids, *, rounds, starts=None):

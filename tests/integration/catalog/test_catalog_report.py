@@ -28,9 +28,9 @@ from catalog_rows import (
 from sqlalchemy import event
 
 from catalog import budgets, holding, predictions, runs
-from catalog.report import as_json, report
-from catalog.showing import NoSuchVideo, SeveralVideos, show
+from catalog.detail import NoSuchVideo, SeveralVideos, show
 from catalog.snapshot import Snapshot
+from catalog.status import as_json, report
 from catalog.values import AnalysisStatus, LedgerKind, PredictionStatus, ProbeStatus, RunStatus
 
 UTC = ZoneInfo("UTC")

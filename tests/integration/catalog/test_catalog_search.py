@@ -7,8 +7,7 @@ from catalog_rows import FOLDER, inspection, listing, look, probe, record, regis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalog.query import EmptyQuery, parse
-from catalog.search import search
+from catalog.search import EmptyQuery, parse, search
 from catalog.snapshot import Snapshot
 
 

@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from catalog.database import connect
+from catalog.database import connect, require_makeable, require_writable
 from catalog.errors import CatalogError, CatalogReadOnly
-from catalog.writable import require_makeable, require_writable
 
 
 @pytest.fixture

@@ -23,10 +23,10 @@ from catalog_rows import (
 )
 from sqlalchemy import event, select
 
-from catalog import scans, sightings, sources
+from catalog import locations, scans
+from catalog.detail import show
 from catalog.models import Location
-from catalog.showing import show
-from catalog.sightings import Seen
+from catalog.scans import Seen
 from catalog.snapshot import Snapshot
 from catalog.values import ProbeStatus, SourceKind
 
@@ -137,9 +137,7 @@ def test_what_another_saw_after_the_unseen_were_chosen_is_spared_too(catalog):
     page = [listing(f"{FOLDER}/a.mp4")]
     scan(catalog, scope, page, NOW)
     with catalog.read() as session:
-        unseen = sightings.unseen(
-            Snapshot.of(session), scope, Seen(), scan_began=LATER, unlisted=()
-        )
+        unseen = scans.unseen(Snapshot.of(session), scope, Seen(), scan_began=LATER, unlisted=())
     record(catalog, scope, page, LATER)
 
     assert len(unseen) == 1
@@ -152,7 +150,7 @@ def test_another_run_that_is_not_over_may_be_scanning(catalog, runs, others):
     for run_id in runs:
         start_run(catalog, run_id, None)
     with catalog.read() as session:
-        assert sightings.others_scan(Snapshot.of(session)) is others
+        assert scans.others_scan(Snapshot.of(session)) is others
 
 
 def test_a_list_that_names_a_known_file_for_the_first_time_is_told_of_it(catalog):
@@ -196,7 +194,7 @@ def test_a_file_is_shown_as_seen_when_its_source_was_last_listed_with_it_there(c
     scan(catalog, scope, [listing(f"{FOLDER}/{name}.mp4") for name in ("here", "gone")], NOW)
     look(catalog, scope, lambda one: inspection(one.name))
     scan(catalog, scope, [listing(f"{FOLDER}/here.mp4")], LATER)
-    record_scan = partial(sources.record_scan, scope=scope, now=LATER)
+    record_scan = partial(locations.record_scan, scope=scope, now=LATER)
 
     def last_seen(name):
         with catalog.read() as session:

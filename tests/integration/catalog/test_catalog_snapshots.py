@@ -6,7 +6,7 @@ import pytest
 from catalog_rows import FOLDER, NOW, start_run
 from sqlalchemy import func, select
 
-from catalog import runs, sources
+from catalog import locations, runs
 from catalog.models import Run
 from catalog.values import SourceKind
 
@@ -33,11 +33,11 @@ def test_a_change_that_raises_leaves_nothing_behind(catalog):
         pass
 
     def change(session):
-        sources.register(session, FOLDER, SourceKind.FOLDER)
+        locations.register(session, FOLDER, SourceKind.FOLDER)
         session.flush()
         raise Interrupted
 
     with pytest.raises(Interrupted):
         catalog.write(change)
     with catalog.read() as session:
-        assert session.scalar(select(func.count()).select_from(sources.Source)) == 0
+        assert session.scalar(select(func.count()).select_from(locations.Source)) == 0

@@ -22,10 +22,10 @@ from sqlalchemy import select
 
 from catalog import analyses
 from catalog.models import Location, Video
-from catalog.values import Order, Task
+from catalog.values import AnalysisType, Order
 
 FILMS = 12
-BOTH = wish(Task.SUMMARY, Task.GENERAL)
+BOTH = wish(AnalysisType.SUMMARY, AnalysisType.GENERAL)
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from any_rows import fill, kept, lost, tables_of
 from catalog_deployers import deploy
+from table_rows import fill, kept, lost, tables_of
 
 from catalog import schema
 from catalog.database import Catalog, connect

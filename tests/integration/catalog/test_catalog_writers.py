@@ -25,10 +25,10 @@ from catalog_rows import (
 )
 from sqlalchemy import func, select
 
-from catalog import analyses, budgets, holding, locations, scans, sources, uploads, videos
-from catalog.account import Limits
+from catalog import analyses, budgets, holding, locations, scans, uploads, videos
 from catalog.database import connect
 from catalog.models import Analysis, Location, SearchDocument, Source, Upload, Video
+from catalog.rate_limits import Limits
 from catalog.schema import current, open_catalog
 from catalog.values import SourceKind
 from catalog.version import HEAD
@@ -67,7 +67,7 @@ def test_one_writer_waits_until_the_other_is_done(catalog):
         second_is_inside.set()
 
     def register_in(session):
-        sources.register(session, FOLDER, SourceKind.FOLDER)
+        locations.register(session, FOLDER, SourceKind.FOLDER)
 
     with ThreadPoolExecutor(2) as threads:
         one = threads.submit(catalog.write, first)
@@ -81,7 +81,7 @@ def test_one_writer_waits_until_the_other_is_done(catalog):
 
 def test_a_reader_does_not_wait_for_a_writer(catalog):
     def look_meanwhile(session):
-        register_here = sources.register(session, FOLDER, SourceKind.FOLDER)
+        register_here = locations.register(session, FOLDER, SourceKind.FOLDER)
         assert count(catalog, Source) == 0
         return register_here
 
@@ -90,7 +90,7 @@ def test_a_reader_does_not_wait_for_a_writer(catalog):
 
 
 def test_a_source_registered_by_many_at_once_is_one_source(catalog):
-    change = partial(sources.register, uri=FOLDER, kind=SourceKind.FOLDER)
+    change = partial(locations.register, uri=FOLDER, kind=SourceKind.FOLDER)
     scopes = write_together(catalog, [change] * WRITERS)
     assert len({scope.source_id for scope in scopes}) == 1
 

@@ -11,9 +11,9 @@ import pytest
 
 from catalog.values import ProbeStatus
 from tasks.media import binaries
-from tasks.media.engines import EngineFailed, Media
+from tasks.media.engine import EngineFailed, Media
 from tasks.media.ffprobe import Ffprobe
-from tasks.media.probing import probe
+from tasks.media.inspect import probe
 from tasks.media.pyav import PyAv
 
 

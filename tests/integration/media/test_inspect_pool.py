@@ -16,11 +16,11 @@ from range_server import RangeServer, WebFile
 
 from catalog.errors import UsageError
 from catalog.values import ProbeStatus
-from tasks.media.inspecting import inspect
+from tasks.media.inspect import inspect
 from tasks.media.pool import InspectPool
 from tasks.media.pyav import PyAv
 from tasks.media.tags import Whereabouts
-from tasks.storage.stores import Stores
+from tasks.storage.registry import Stores
 from tasks.storage.uris import file_uri
 
 STORES = Stores()
@@ -249,7 +249,7 @@ def test_children_end_when_their_parent_is_killed(listings, tmp_path):
             import asyncio, multiprocessing, sys
             sys.path[:] = {sys.path!r}
             from tasks.media.pool import InspectPool
-            from tasks.storage.stores import Stores
+            from tasks.storage.registry import Stores
 
             async def main():
                 stores = Stores()

@@ -9,11 +9,11 @@ import pytest
 from range_server import RangeServer, WebFile
 
 from catalog.values import ProbeStatus
-from tasks.media.inspecting import EngineChoice, InspectOptions, engines_for, inspect
+from tasks.media.inspect import EngineChoice, InspectOptions, engines_for, inspect
 from tasks.media.pyav import PyAv
 from tasks.media.tags import Whereabouts
 from tasks.storage.options import ReadCaps, StoreOptions
-from tasks.storage.stores import Stores
+from tasks.storage.registry import Stores
 from tasks.storage.uris import file_uri
 
 STORES = Stores()

@@ -7,11 +7,11 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 import pytest
-from sandbox_desk import START, VIDEO, open_desk, options
+from sandbox_client import START, VIDEO, open_desk, options
 
-from catalog.clock import utc_now
-from tasks.wavespeed.sandbox.faults import Fault
-from tasks.wavespeed.sandbox.serve import running_sandbox
+from catalog.values import utc_now
+from tasks.sandbox.faults import Fault
+from tasks.sandbox.server import running_sandbox
 
 pytestmark = pytest.mark.anyio
 

@@ -6,14 +6,13 @@ import re
 
 import httpx
 import pytest
-from sandbox_desk import SUBMIT, VIDEO, open_desk, options
+from sandbox_client import SUBMIT, VIDEO, open_desk, options
 
 from catalog.errors import SettingsError
 from catalog.pricing import OFFLINE
-from tasks.wavespeed.sandbox.app import create_app
-from tasks.wavespeed.sandbox.faults import Fault
-from tasks.wavespeed.sandbox.options import Mode, SandboxOptions, Tier
-from tasks.wavespeed.sandbox.plan import FaultPlan, Scripted
+from tasks.sandbox.app import create_app
+from tasks.sandbox.faults import Fault, FaultPlan, Scripted
+from tasks.sandbox.options import Mode, SandboxOptions, Tier
 
 pytestmark = pytest.mark.anyio
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from sandbox_desk import VIDEO, open_desk, options
+from sandbox_client import VIDEO, open_desk, options
 
-from tasks.wavespeed.sandbox.faults import Fault, Stage
-from tasks.wavespeed.sandbox.plan import Scripted
+from tasks.sandbox.faults import Fault, Scripted, Stage
 
 pytestmark = pytest.mark.anyio
 

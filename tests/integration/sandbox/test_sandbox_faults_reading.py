@@ -6,10 +6,10 @@ import json
 
 import httpx
 import pytest
-from sandbox_desk import VIDEO, open_desk, options
+from sandbox_client import VIDEO, open_desk, options
 
 from catalog.pricing import MOLMO2
-from tasks.wavespeed.sandbox.faults import Fault, Stage
+from tasks.sandbox.faults import Fault, Stage
 
 pytestmark = pytest.mark.anyio
 

@@ -8,10 +8,10 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 import pytest
-from sandbox_desk import VIDEO, open_desk, options
+from sandbox_client import VIDEO, open_desk, options
 
-from tasks.wavespeed.sandbox.faults import Fault, Stage
-from tasks.wavespeed.sandbox.sabotage import LOST_ANSWERS
+from tasks.sandbox.fault_responses import LOST_ANSWERS
+from tasks.sandbox.faults import Fault, Stage
 
 pytestmark = pytest.mark.anyio
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from sandbox_desk import open_desk, options
+from sandbox_client import open_desk, options
 
-from tasks.wavespeed.sandbox.faults import Fault, Stage
+from tasks.sandbox.faults import Fault, Stage
 
 pytestmark = pytest.mark.anyio
 

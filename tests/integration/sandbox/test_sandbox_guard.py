@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tasks.wavespeed.sandbox.options import Mode, SandboxOptions
-from tasks.wavespeed.sandbox.serve import running_sandbox
+from tasks.sandbox.options import Mode, SandboxOptions
+from tasks.sandbox.server import running_sandbox
 
 pytestmark = pytest.mark.anyio
 

@@ -7,13 +7,12 @@ import json
 from decimal import Decimal
 
 import pytest
-from sandbox_desk import VIDEO, open_desk, options
+from sandbox_client import VIDEO, open_desk, options
 
 from catalog.pricing import MOLMO2, OFFLINE
-from tasks.wavespeed.sandbox.faults import Fault
-from tasks.wavespeed.sandbox.options import CreditRefusal
-from tasks.wavespeed.sandbox.plan import Scripted
-from tasks.wavespeed.sandbox.tariff import Rounding
+from tasks.sandbox.faults import Fault, Scripted
+from tasks.sandbox.options import CreditRefusal
+from tasks.sandbox.prices import Rounding
 
 pytestmark = pytest.mark.anyio
 

@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from sandbox_desk import open_desk, options
+from sandbox_client import open_desk, options
 
-from tasks.wavespeed.sandbox.faults import Fault, Stage
-from tasks.wavespeed.sandbox.options import SandboxOptions
+from tasks.sandbox.faults import Fault, Stage
+from tasks.sandbox.options import SandboxOptions
 
 pytestmark = pytest.mark.anyio
 

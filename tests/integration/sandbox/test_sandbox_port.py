@@ -13,13 +13,12 @@ import sys
 
 import httpx
 import pytest
-from sandbox_desk import SUBMIT, VIDEO, Desk, HandClock, describe, measure, options
+from sandbox_client import SUBMIT, VIDEO, Desk, HandClock, describe, measure, options
 
 from catalog.errors import SettingsError
-from tasks.wavespeed.sandbox.faults import Fault
-from tasks.wavespeed.sandbox.options import SandboxOptions
-from tasks.wavespeed.sandbox.plan import FaultPlan, Scripted
-from tasks.wavespeed.sandbox.serve import Where, running_sandbox, serve
+from tasks.sandbox.faults import Fault, FaultPlan, Scripted
+from tasks.sandbox.options import SandboxOptions
+from tasks.sandbox.server import Where, running_sandbox, serve
 
 pytestmark = pytest.mark.anyio
 
@@ -175,8 +174,8 @@ def test_a_taken_port_is_said_in_one_sentence():
 
 
 SERVE = """
-from tasks.wavespeed.sandbox.options import Mode, SandboxOptions
-from tasks.wavespeed.sandbox.serve import serve
+from tasks.sandbox.options import Mode, SandboxOptions
+from tasks.sandbox.server import serve
 serve(SandboxOptions(mode=Mode.CANNED, latency_scale=0), port=0)
 """
 

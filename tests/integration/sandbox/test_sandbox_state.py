@@ -6,13 +6,12 @@ import json
 import stat
 
 import pytest
-from sandbox_desk import START, VIDEO, open_desk, options
+from sandbox_client import START, VIDEO, open_desk, options
 
 from catalog.errors import SettingsError
-from tasks.wavespeed.sandbox.app import create_app
-from tasks.wavespeed.sandbox.faults import Fault
-from tasks.wavespeed.sandbox.options import Mode
-from tasks.wavespeed.sandbox.plan import Scripted
+from tasks.sandbox.app import create_app
+from tasks.sandbox.faults import Fault, Scripted
+from tasks.sandbox.options import Mode
 
 pytestmark = pytest.mark.anyio
 

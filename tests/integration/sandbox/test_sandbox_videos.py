@@ -9,11 +9,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
-from sandbox_desk import open_desk, options
+from sandbox_client import open_desk, options
 
 from catalog.errors import SettingsError
 from catalog.pricing import OFFLINE
-from tasks.wavespeed.sandbox.options import Mode
+from tasks.sandbox.options import Mode
 
 pytestmark = pytest.mark.anyio
 
@@ -135,7 +135,7 @@ async def test_a_file_is_read_only_where_files_are_allowed(tmp_path):
 
 
 async def test_an_already_completed_answer_waits_for_the_work():
-    from tasks.wavespeed.sandbox.faults import Fault
+    from tasks.sandbox.faults import Fault
 
     async with open_desk(options(Fault.SUBMIT_COMPLETED, mode=Mode.VIDEO)) as desk:
         url = await desk.uploaded(CONTENT)

@@ -11,11 +11,11 @@ import pytest
 from catalog.errors import SourceError
 from catalog.values import Listing, ListingProblem
 from tasks.storage.errors import FileUnreadable, StoreError
+from tasks.storage.local import Walk
 from tasks.storage.options import StoreOptions
+from tasks.storage.registry import Stores
 from tasks.storage.source import parse_source
-from tasks.storage.stores import Stores
 from tasks.storage.uris import file_uri, path_of
-from tasks.storage.walking import Walk
 
 
 def touch(path: Path, data: bytes = b"film") -> Path:

@@ -12,9 +12,9 @@ from catalog.errors import SourceError
 from catalog.values import ListingProblem
 from tasks.storage.errors import FileUnreadable, StoreUnreachable
 from tasks.storage.options import S3Options, StoreOptions
+from tasks.storage.registry import Stores
 from tasks.storage.s3 import read_limits
 from tasks.storage.source import parse_source
-from tasks.storage.stores import Stores
 
 SIZE = 1_000_000
 ENDLESS = b" " * 65_536

@@ -10,7 +10,7 @@ from raw_server import head
 
 from tasks.storage.errors import FileUnreadable, StoreError, StoreUnreachable
 from tasks.storage.options import StoreOptions, WebOptions
-from tasks.storage.stores import Stores
+from tasks.storage.registry import Stores
 
 SIZE = 1_000_000
 HASTY = StoreOptions(web=WebOptions(max_attempts=1, request_seconds=0.5))

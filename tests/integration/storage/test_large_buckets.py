@@ -8,8 +8,8 @@ from canned_s3 import CannedBucket, CannedS3
 
 from catalog.values import Listing, ListingProblem
 from tasks.storage.options import S3Options, StoreOptions
+from tasks.storage.registry import Stores
 from tasks.storage.source import parse_source
-from tasks.storage.stores import Stores
 
 PAGE = 1000
 

@@ -6,8 +6,8 @@ from range_server import WebFile
 
 from catalog.errors import SourceError
 from catalog.values import Listing, ListingProblem
+from tasks.storage.registry import Stores
 from tasks.storage.source import parse_source
-from tasks.storage.stores import Stores
 from tasks.storage.uris import path_of
 
 

@@ -19,9 +19,8 @@ from tasks.storage.errors import (
     LinkNotFollowed,
     StoreError,
 )
-from tasks.storage.local import LocalReader
+from tasks.storage.local import LocalReader, Walk
 from tasks.storage.uris import file_uri, path_of
-from tasks.storage.walking import Walk
 
 FILM, SECRET = b"a film", b"secret"
 

@@ -15,8 +15,8 @@ from tasks.storage.errors import (
     StoreUnreachable,
 )
 from tasks.storage.options import S3Options, StoreOptions
+from tasks.storage.registry import Stores
 from tasks.storage.source import parse_source
-from tasks.storage.stores import Stores
 
 KEY = "2009/a b.mp4"
 

@@ -112,8 +112,8 @@ def test_a_folder_is_no_list(tmp_path):
 
 def test_naming_and_listing_local_sources_imports_neither_boto3_nor_httpx():
     code = (
-        "import sys, tasks.storage.source, tasks.storage.stores, tasks.storage.filters\n"
-        "list(tasks.storage.stores.Stores().lister(tasks.storage.source.parse_source('.')).list())\n"
+        "import sys, tasks.storage.source, tasks.storage.registry, tasks.storage.filters\n"
+        "list(tasks.storage.registry.Stores().lister(tasks.storage.source.parse_source('.')).list())\n"
         "assert not {'boto3', 'botocore', 'httpx'} & set(sys.modules), sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent)

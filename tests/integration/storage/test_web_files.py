@@ -6,7 +6,7 @@ from range_server import WebFile
 
 from tasks.storage.errors import FileForbidden, FileUnreadable, StoreUnreachable
 from tasks.storage.options import StoreOptions, WebOptions
-from tasks.storage.stores import Stores
+from tasks.storage.registry import Stores
 
 DATA = random.Random(9).randbytes(300_000)
 

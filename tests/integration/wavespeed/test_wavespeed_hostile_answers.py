@@ -11,7 +11,7 @@ import pytest
 from scripted_server import Reply, enveloped
 
 from catalog.errors import ProviderUnreadable
-from catalog.values import Accepted, Completed, Pending, Task, Uncertain, UploadTicket
+from catalog.values import Accepted, AnalysisType, Completed, Pending, Uncertain, UploadTicket
 from tasks.wavespeed.errors import UploadRefused
 from tasks.wavespeed.uploads import NotStored, Stored
 
@@ -57,7 +57,7 @@ def submission(provider):
     return provider.submit(
         model="wavespeed-ai/molmo2/video-understanding",
         video_url="https://v.example/a.mp4?reelcat=t",
-        task=Task.GENERAL,
+        task=AnalysisType.GENERAL,
         text=None,
     )
 
@@ -201,9 +201,9 @@ async def test_a_name_that_leads_inside_is_found_out_when_it_is_connected_to(con
 
 
 async def test_storage_must_be_encrypted_where_the_api_is():
-    from tasks.untrusted_hosts import HostRule
-    from tasks.wavespeed.envelope import Answer, read_envelope
-    from tasks.wavespeed.tickets import read_ticket
+    from tasks.network.hosts import HostRule
+    from tasks.wavespeed.uploads import read_ticket
+    from tasks.wavespeed.wire import Answer, read_envelope
 
     def read(url):
         answer = Answer(status_code=200, headers={}, body=ticket_reply(url).body)

@@ -5,7 +5,7 @@ from scripted_server import Reply, enveloped
 
 from catalog.errors import AccountStopped
 from catalog.values import Completed, Failed, Gone, Pending
-from tasks.wavespeed.envelope import MOST_BODY_BYTES
+from tasks.wavespeed.wire import MOST_BODY_BYTES
 
 pytestmark = pytest.mark.anyio
 

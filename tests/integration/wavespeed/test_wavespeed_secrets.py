@@ -4,7 +4,7 @@ import pytest
 from scripted_server import Reply, enveloped
 
 from catalog.errors import ReelcatError
-from catalog.values import Task, UploadTicket
+from catalog.values import AnalysisType, UploadTicket
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +21,7 @@ async def everything(stage, tmp_path):
     ticket = UploadTicket(put_url=signed, headers={}, download_url=signed, expires_at=None)
     told.append(ticket)
     questions = [
-        provider.submit(model="a/b", video_url=signed, task=Task.SUMMARY, text=None),
+        provider.submit(model="a/b", video_url=signed, task=AnalysisType.SUMMARY, text=None),
         provider.poll(ID),
         provider.balance(),
         provider.quote(model="a/b", inputs={"video": signed}),

@@ -8,11 +8,11 @@ from pydantic import SecretStr
 from scripted_server import Reply, enveloped
 
 from catalog.errors import SettingsError
-from catalog.values import Accepted, RefusalKind, Refused, Task, Uncertain
+from catalog.values import Accepted, AnalysisType, RefusalKind, Refused, Uncertain
 from tasks.wavespeed.client import WaveSpeed
 from tasks.wavespeed.connection import Limits
-from tasks.wavespeed.envelope import MOST_BODY_BYTES
-from tasks.wavespeed.withholding import Withheld
+from tasks.wavespeed.exchange import Withheld
+from tasks.wavespeed.wire import MOST_BODY_BYTES
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +24,7 @@ BOMB = gzip.compress(b" " * (MOST_BODY_BYTES * 4))
 
 
 def submission(provider, *, model=MODEL, video_url=VIDEO, text=None):
-    return provider.submit(model=model, video_url=video_url, task=Task.SUMMARY, text=text)
+    return provider.submit(model=model, video_url=video_url, task=AnalysisType.SUMMARY, text=text)
 
 
 async def test_a_submission_is_one_post_with_the_key_and_known_fields_only(stage, key):
@@ -276,7 +276,7 @@ async def test_what_is_withheld_while_it_waits_for_other_requests_is_not_sent(se
         provider.submit(
             model=MODEL,
             video_url=f"{VIDEO}2",
-            task=Task.SUMMARY,
+            task=AnalysisType.SUMMARY,
             text=None,
             check=check,
         )
@@ -308,7 +308,7 @@ async def test_what_is_withheld_once_it_is_connected_is_not_sent(
             raise Withheld(asleep)
 
     outcome = await provider.submit(
-        model=MODEL, video_url=VIDEO, task=Task.SUMMARY, text=None, check=check
+        model=MODEL, video_url=VIDEO, task=AnalysisType.SUMMARY, text=None, check=check
     )
     assert (outcome, asked, server.seen) == (asleep, [0, 0], [])
     # The connection that was made for nothing is in nobody's way.

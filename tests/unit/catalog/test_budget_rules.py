@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.budget import Standing, allocate, free_in_all, scopes_at
+from catalog.budget_limits import BudgetUsage, allocate, free_in_all, scopes_at
 
 QUOTES = st.lists(st.integers(0, 200_000), max_size=60)
 FREE = st.none() | st.integers(0, 3_000_000)
@@ -46,13 +46,13 @@ def test_equal_quotes_are_taken_the_more_the_more_is_free(quotes, free):
 
 
 def test_nothing_is_free_below_what_is_committed():
-    assert Standing(scope="day", limit_micros=5, committed_micros=9).free_micros == 0
+    assert BudgetUsage(scope="day", limit_micros=5, committed_micros=9).free_micros == 0
 
 
 @given(st.lists(st.tuples(FREE, st.integers(0, 10**7)), max_size=5))
 def test_the_narrowest_limit_counts_and_no_limit_limits_nothing(rows):
     standings = [
-        Standing(scope=str(number), limit_micros=limit, committed_micros=committed)
+        BudgetUsage(scope=str(number), limit_micros=limit, committed_micros=committed)
         for number, (limit, committed) in enumerate(rows)
     ]
     free = free_in_all(standings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from catalog.addresses import PostgresqlAddress, SqliteAddress, parse_address
+from catalog.database_url import PostgresqlAddress, SqliteAddress, parse_address
 from catalog.errors import CatalogError
 
 SECRET = "hunter2"

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from catalog_rows import listing
 
-from catalog.runs import HEARTBEAT_EVERY, HEARTBEAT_LEASE, Process, Sighting, is_dead
+from catalog.runs import HEARTBEAT_EVERY, HEARTBEAT_LEASE, Liveness, Process, is_dead
 from catalog.scans import Change, Known, compare
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -40,8 +40,8 @@ def test_a_file_is_opened_again_when_its_bytes_may_differ(listed, remembered, ex
     assert compare(listing("file:///films/a.mp4", **listed), before) is expected
 
 
-def sighting(host="here", pid=7, started="1000", silent=timedelta(0)) -> Sighting:
-    return Sighting(
+def sighting(host="here", pid=7, started="1000", silent=timedelta(0)) -> Liveness:
+    return Liveness(
         run_id="r",
         process=Process(host=host, pid=pid, started_at=Decimal(started)),
         heartbeat_at=NOW - silent,

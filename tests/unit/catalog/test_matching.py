@@ -18,8 +18,8 @@ from catalog.matching import (
     NeverAccepted,
     StillUncertain,
     judge,
+    token_of,
 )
-from catalog.tokens import token_of
 from catalog.values import ListedPrediction
 
 BEGAN = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

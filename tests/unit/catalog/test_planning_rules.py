@@ -7,18 +7,18 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.analyses import Left
+from catalog.analyses import PendingAnalysis
 from catalog.planning import Terms, make_plan
 from catalog.pricing import MOLMO2_PRICES, OFFLINE_PRICES
-from catalog.values import AnalysisStatus, Task
+from catalog.values import AnalysisStatus, AnalysisType
 
 
-def left(analysis_id: int, **changes) -> Left:
-    return Left(
+def left(analysis_id: int, **changes) -> PendingAnalysis:
+    return PendingAnalysis(
         **{
             "analysis_id": analysis_id,
             "video_id": analysis_id,
-            "task": Task.SUMMARY,
+            "task": AnalysisType.SUMMARY,
             "status": AnalysisStatus.WANTED,
             "duration_seconds": Decimal(10),
             "uri": f"file:///films/{analysis_id}.mp4",

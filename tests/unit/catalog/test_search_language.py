@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.query import EmptyQuery, for_fts5, for_tsquery, parse
+from catalog.search import EmptyQuery, for_fts5, for_tsquery, parse
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.settling import (
+from catalog.settlement import (
     DEDUCTION_SHOWS_WITHIN,
     REFUND_SHOWS_WITHIN,
     Settlement,
-    settlement,
+    settlement_of,
     unclear_lines,
 )
 from catalog.values import BillingRow, PredictionStatus
@@ -38,7 +38,7 @@ def line(kind: str, micros: int | None, number: int = 0) -> BillingRow:
 
 
 def settled(status, rows, waited):
-    return settlement(status, rows, ended_at=ENDED, now=ENDED + waited)
+    return settlement_of(status, rows, ended_at=ENDED, now=ENDED + waited)
 
 
 DEDUCTED, REFUNDED = line("deduct", 10_000), line("refund", 10_000)
@@ -131,7 +131,7 @@ def test_refunds_of_more_than_was_deducted_are_unclear_once_the_deduction_would_
 )
 def test_an_amount_that_cannot_be_told_counts_as_the_quote_once_a_person_took_note(rows, expected):
     noted = {"deduct1", "refund1", "1"}
-    found = settlement(COMPLETED, rows, ended_at=ENDED, now=ENDED, quoted=5_000, noted=noted)
+    found = settlement_of(COMPLETED, rows, ended_at=ENDED, now=ENDED, quoted=5_000, noted=noted)
     assert found == (
         None if expected is None else Settlement(deducted=expected[0], refunded=expected[1])
     )
@@ -163,5 +163,5 @@ def test_what_is_final_stays_final_while_the_bill_stays_the_same(status, rows, w
 def test_a_failure_never_waits_for_ever_once_a_person_took_note(status, rows):
     waited = max(DEDUCTION_SHOWS_WITHIN, REFUND_SHOWS_WITHIN) + timedelta(seconds=1)
     noted = [row.uuid for row in rows]
-    found = settlement(status, rows, ended_at=ENDED, now=ENDED + waited, noted=noted)
+    found = settlement_of(status, rows, ended_at=ENDED, now=ENDED + waited, noted=noted)
     assert found is not None

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from catalog.tokens import BadToken, token_of, with_token
+from catalog.matching import BadToken, token_of, with_token
 
 TOKEN = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=64)
 LOOSE = st.text(string.ascii_letters + string.digits + "-._~!$&'()*+,;=:@/?%", max_size=30)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flows.cli.lessons import lesson_of
+from flows.cli.app import lesson_of
 
 DOC = """Do it.
 

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from flows.cli.tables import columns, facts
-from flows.cli.terminal import clean, one_line, said
+from flows.cli.text import clean, columns, facts, one_line, said
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J[bold red]boo[/] :smile: \u202eforwards \x9b31m"
 

@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 
 from catalog.values import DurationSource
-from tasks.media.belief import (
+from tasks.media.containers import Family, Layout
+from tasks.media.duration import (
     Check,
     claimed_length,
     claimed_seconds,
@@ -13,8 +14,7 @@ from tasks.media.belief import (
     needed_check,
     plausible,
 )
-from tasks.media.engines import Moments, Report, Stream
-from tasks.media.layout import Family, Layout
+from tasks.media.engine import Moments, Report, Stream
 
 MB = 1_000_000
 WHOLE = Layout(family=Family.MP4, promised_bytes=MB, index_whole=True)

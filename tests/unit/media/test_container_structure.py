@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.media import avi, matroska, mp4
-from tasks.media.layout import Family
+from tasks.media import containers
+from tasks.media.containers import Family
 
 
 def box(name: bytes, content: bytes = b"", *, size: int | None = None) -> bytes:
@@ -18,7 +18,7 @@ def box(name: bytes, content: bytes = b"", *, size: int | None = None) -> bytes:
 
 
 def walk(data: bytes):
-    return mp4.read(io.BytesIO(data), len(data), most_pieces=100)
+    return containers.read_mp4(io.BytesIO(data), len(data), most_pieces=100)
 
 
 def movie(*, entry: bytes = b"avc1", matrix=(1, 0, 0, 1)) -> bytes:
@@ -75,17 +75,19 @@ def test_an_encrypted_entry_is_seen():
 
 def test_no_more_pieces_are_looked_at_than_allowed():
     data = START + box(b"free") * 50 + movie()
-    assert mp4.read(io.BytesIO(data), len(data), most_pieces=10).index_whole is None
+    assert containers.read_mp4(io.BytesIO(data), len(data), most_pieces=10).index_whole is None
 
 
 def test_an_opendml_avi_promises_all_of_its_chunks():
     data = b"RIFF" + struct.pack("<I", 96) + bytes(96) + b"RIFF" + struct.pack("<I", 900) + bytes(9)
-    assert avi.read(io.BytesIO(data), len(data), most_pieces=9).promised_bytes == 104 + 908
+    assert (
+        containers.read_avi(io.BytesIO(data), len(data), most_pieces=9).promised_bytes == 104 + 908
+    )
 
 
 def test_an_avi_that_was_never_finished_promises_nothing():
     data = b"RIFF" + bytes(4) + b"AVI " + bytes(50)
-    assert avi.read(io.BytesIO(data), len(data), most_pieces=9).promised_bytes is None
+    assert containers.read_avi(io.BytesIO(data), len(data), most_pieces=9).promised_bytes is None
 
 
 def test_a_cameras_own_boxes_are_walked_over():
@@ -107,12 +109,12 @@ def test_a_movie_without_an_index_is_seen():
 def test_any_damage_can_be_walked(tail, at, patch):
     data = bytearray(START + movie(entry=b"encv") + tail)
     data[at : at + len(patch)] = patch
-    for read in (mp4.read, avi.read):
+    for read in (containers.read_mp4, containers.read_avi):
         read(io.BytesIO(data), len(data), most_pieces=100)
-    matroska.read(io.BytesIO(matroska.MAGIC + bytes(data)), len(data) + 4)
+    containers.read_matroska(io.BytesIO(containers.MAGIC + bytes(data)), len(data) + 4)
 
 
 @given(st.binary(max_size=300))
 def test_any_matroska_damage_can_be_walked(tail):
-    data = matroska.MAGIC + b"\x80\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff" + tail
-    matroska.read(io.BytesIO(data), len(data))
+    data = containers.MAGIC + b"\x80\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff" + tail
+    containers.read_matroska(io.BytesIO(data), len(data))

@@ -7,8 +7,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from catalog.values import ProbeStatus
-from tasks.media.engines import EngineFailed, Media, Moments, NotMedia, Report, Stream
-from tasks.media.probing import probe
+from tasks.media.engine import EngineFailed, Media, Moments, NotMedia, Report, Stream
+from tasks.media.inspect import probe
 
 SIZE = 1_000_000
 PICTURE = Stream(kind="video", codec="h264", width=160, height=120)

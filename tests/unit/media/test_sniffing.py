@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.media.sniffing import SNIFF_BYTES, sniff
+from tasks.media.sniff import SNIFF_BYTES, sniff
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 
 from catalog.errors import SettingsError
 from catalog.pricing import MOLMO2, MOLMO2_PRICES, OFFLINE, quote
-from tasks.wavespeed.sandbox import addresses, instants, tariff
-from tasks.wavespeed.sandbox.faults import Fault, Stage
-from tasks.wavespeed.sandbox.pace import StartGate
-from tasks.wavespeed.sandbox.plan import FaultDraw, FaultPlan, Scripted
-from tasks.wavespeed.sandbox.storage import upload_id
+from tasks.sandbox import prices, storage, wire
+from tasks.sandbox.faults import Fault, FaultDraw, FaultPlan, Scripted, Stage
+from tasks.sandbox.pace import StartGate
+from tasks.sandbox.storage import upload_id
 
 
 @pytest.mark.parametrize(
@@ -32,7 +31,7 @@ from tasks.wavespeed.sandbox.storage import upload_id
     ],
 )
 def test_an_address_without_its_token_says_which_video_it_is(url, identity):
-    assert addresses.identity(url) == identity
+    assert storage.identity(url) == identity
 
 
 @pytest.mark.parametrize(
@@ -48,7 +47,7 @@ def test_an_address_without_its_token_says_which_video_it_is(url, identity):
     ],
 )
 def test_a_canned_address_may_claim_a_length(url, seconds):
-    assert addresses.claimed_seconds(url) == seconds
+    assert storage.claimed_seconds(url) == seconds
 
 
 def test_an_upload_is_known_by_its_address_on_any_origin():
@@ -60,7 +59,7 @@ def test_an_upload_is_known_by_its_address_on_any_origin():
 
 @given(st.integers(min_value=0, max_value=4 * 10**18))
 def test_a_time_that_is_written_is_read_back_to_the_nanosecond(at_ns):
-    assert instants.parse_rfc3339(instants.rfc3339(at_ns)) == at_ns
+    assert wire.parse_rfc3339(wire.rfc3339(at_ns)) == at_ns
 
 
 @pytest.mark.parametrize(
@@ -68,35 +67,35 @@ def test_a_time_that_is_written_is_read_back_to_the_nanosecond(at_ns):
     ["2026-11-23", "2026-11-23T09:00:00", "2026-11-23 09:00:00Z", "2026-13-01T00:00:00Z", ""],
 )
 def test_what_is_not_strictly_rfc3339_is_no_time(text):
-    assert instants.parse_rfc3339(text) is None
+    assert wire.parse_rfc3339(text) is None
 
 
 def test_an_offset_is_taken_off():
-    east = instants.parse_rfc3339("2026-11-23T10:00:00+01:00")
-    assert east == instants.parse_rfc3339("2026-11-23T09:00:00.000Z")
+    east = wire.parse_rfc3339("2026-11-23T10:00:00+01:00")
+    assert east == wire.parse_rfc3339("2026-11-23T09:00:00.000Z")
 
 
 @given(st.decimals(min_value="0.001", max_value="100000", places=3))
 def test_the_bill_by_blocks_is_our_quote_and_by_seconds_never_more(seconds):
-    blocks = tariff.price_micros(MOLMO2, seconds)
+    blocks = prices.price_micros(MOLMO2, seconds)
     assert blocks == quote(seconds, MOLMO2_PRICES)
-    assert tariff.price_micros(MOLMO2, seconds, tariff.Rounding.PER_SECOND) <= blocks
-    assert tariff.price_micros(OFFLINE, seconds) == 0
+    assert prices.price_micros(MOLMO2, seconds, prices.Rounding.PER_SECOND) <= blocks
+    assert prices.price_micros(OFFLINE, seconds) == 0
 
 
 def test_a_discount_rounds_up():
-    assert tariff.discounted(5_000, Decimal("0.33333")) == 3_334
+    assert prices.discounted(5_000, Decimal("0.33333")) == 3_334
 
 
 def test_the_gate_counts_starts_in_minutes_of_the_clock():
-    gate = StartGate(per_minute=2, minute_ns=60 * instants.SECOND)
+    gate = StartGate(per_minute=2, minute_ns=60 * wire.SECOND)
     for second in (30, 59):
-        assert gate.is_open(second * instants.SECOND)
-        gate.count(second * instants.SECOND)
-    assert not gate.is_open(59 * instants.SECOND)
+        assert gate.is_open(second * wire.SECOND)
+        gate.count(second * wire.SECOND)
+    assert not gate.is_open(59 * wire.SECOND)
     for second in (60, 61):
-        assert gate.is_open(second * instants.SECOND)
-        gate.count(second * instants.SECOND)
+        assert gate.is_open(second * wire.SECOND)
+        gate.count(second * wire.SECOND)
     assert (gate.calendar_peak, gate.any_peak) == (2, 4)
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.storage.candidates import VIDEO_SUFFIXES, is_candidate, is_skipped_folder
+from tasks.storage.source import VIDEO_SUFFIXES, is_candidate, is_skipped_folder
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tasks.storage.errors import LinkTooShort
-from tasks.storage.s3.links import link_life
+from tasks.storage.s3.objects import link_life
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 

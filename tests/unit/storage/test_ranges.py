@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.storage.s3.ranges import KeyRange, cut, levels
+from tasks.storage.s3.listing import KeyRange, cut, levels
 
 keys = st.text("ab/é", min_size=1, max_size=6)
 

@@ -11,8 +11,8 @@ from tasks.storage.errors import (
     StoreRefused,
     StoreUnreachable,
 )
-from tasks.storage.s3.answers import class_to_meet
 from tasks.storage.s3.errors import body_error, file_error, source_error
+from tasks.storage.s3.objects import class_to_meet
 
 
 def answer(code: str, status: int, message: str | None = "leaked detail") -> aws.ClientError:

@@ -1,9 +1,9 @@
 import asyncio
 
 import pytest
-from leaping_time import in_no_time
+from virtual_time import in_no_time
 
-from tasks.wavespeed.bandwidth import Bandwidth
+from tasks.wavespeed.connection import Bandwidth
 
 BLOCK = 512 * 1024
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 import pytest
 
 from catalog.values import ListedPrediction
-from tasks.wavespeed.envelope import Envelope, read_time
 from tasks.wavespeed.history import read_history
+from tasks.wavespeed.wire import Envelope, read_time
 
 ID = "e6832d4abffb4d79bfbca19783fca133"
 URL = "https://host/a.mp4?reelcat=t1"

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.values import ProviderQuote
-from tasks.wavespeed.envelope import Answer, Envelope, read_envelope
 from tasks.wavespeed.money import (
     amount_micros,
     collect_lines,
@@ -16,6 +15,7 @@ from tasks.wavespeed.money import (
     read_price,
 )
 from tasks.wavespeed.paging import PageEnd
+from tasks.wavespeed.wire import Answer, Envelope, read_envelope
 
 ID = "e6832d4abffb4d79bfbca19783fca133"
 

@@ -2,7 +2,7 @@ import asyncio
 from dataclasses import FrozenInstanceError
 
 import pytest
-from leaping_time import in_no_time
+from virtual_time import in_no_time
 
 from tasks.wavespeed.pacing import TIERS, Share, StartPacer
 

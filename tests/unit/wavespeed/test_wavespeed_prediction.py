@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from catalog.errors import AccountStopped
 from catalog.values import Completed, Failed, Gone, Pending
-from tasks.wavespeed.envelope import Answer
-from tasks.wavespeed.prediction import AnswerElsewhere, read_poll
+from tasks.wavespeed.outcomes import AnswerElsewhere, read_poll
+from tasks.wavespeed.wire import Answer
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ID = "e6832d4abffb4d79bfbca19783fca133"

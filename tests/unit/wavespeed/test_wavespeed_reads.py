@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 import pytest
 
 from catalog.errors import AccountStopped
-from tasks.wavespeed.envelope import Answer
 from tasks.wavespeed.errors import EndpointAbsent, RequestRejected, Troubled
-from tasks.wavespeed.reads import open_envelope
+from tasks.wavespeed.outcomes import open_envelope
+from tasks.wavespeed.wire import Answer
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HTML = b"<html><body>Oh</body></html>"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.wavespeed.redaction import guard_http_logs, redact, remember_secret
+from tasks.foundation.redaction import guard_http_logs, redact, remember_secret
 
 WORD = st.text(string.ascii_letters + string.digits, min_size=1, max_size=12)
 SECRET = st.text(string.ascii_letters + string.digits + "_-", min_size=20, max_size=60)

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.values import Accepted, RefusalKind, Refused, Uncertain
-from tasks.wavespeed.envelope import Answer
-from tasks.wavespeed.submission import REFUSING_STATUSES, read_submit
+from tasks.wavespeed.outcomes import REFUSING_STATUSES, read_submit
+from tasks.wavespeed.wire import Answer
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ID = "e6832d4abffb4d79bfbca19783fca133"

@@ -1,0 +1,364 @@
+"""Names whose letters are the same, however they are written."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from urllib.parse import unquote
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from catalog.errors import UsageError
+from catalog.models import Analysis, LedgerEntry, Location, Prediction, Source, Video
+from catalog.values import (
+    AnalysisStatus,
+    AnalysisType,
+    DurationSource,
+    LedgerKind,
+    PredictionStatus,
+    ProbeStatus,
+)
+
+#: Rows that are read at once.
+_PAGE = 2_000
+
+
+def named_alike(
+    session: Session, wanted: str, uri: str | None, *, limit: int
+) -> list[tuple[int, int | None, str]]:
+    """Give those whose place or name is written with the same letters, or has them in it.
+
+    An accent is a letter of its own or a part of one, and no database knows every capital letter,
+    so all names are looked through. Gives location id, video id and name, one place a video.
+    """
+    place, part = None if uri is None else _letters(unquote(uri)), _letters(wanted)
+    rows = session.execute(
+        select(Location.id, Location.video_id, Location.name, Location.uri)
+        .order_by(Location.name, Location.id)
+        .execution_options(yield_per=_PAGE)
+    )
+    exact: dict[tuple[str, int], tuple[int, int | None, str]] = {}
+    similar: dict[tuple[str, int], tuple[int, int | None, str]] = {}
+    for location_id, video_id, name, found in rows:
+        key = ("file", location_id) if video_id is None else ("video", video_id)
+        if place is not None and _letters(unquote(found)) == place:
+            exact.setdefault(key, (location_id, video_id, name))
+        elif len(similar) < limit and part in _letters(name):
+            similar.setdefault(key, (location_id, video_id, name))
+    return list((exact or similar).values())[:limit]
+
+
+def _letters(text: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+
+
+#: How many candidates are named when a name fits several videos.
+NAMED = 8
+
+_CONTENT_ID = re.compile(r"[a-z]\d+-[0-9a-f]*")
+
+
+class NoSuchVideo(UsageError):
+    """Nothing in the catalog goes by that name."""
+
+
+class SeveralVideos(UsageError):
+    """More than one video goes by that name."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShownLocation:
+    """One location of the video."""
+
+    uri: str
+    name: str
+    size_bytes: int
+    storage_class: str | None
+    first_seen: datetime
+    last_seen: datetime
+    missing_since: datetime | None
+    #: Why its bytes could not be read; None if they could.
+    problem: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One line of the ledger."""
+
+    kind: LedgerKind
+    #: Signed.
+    amount_micros: int
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """One prediction, with its money."""
+
+    provider_id: str | None
+    run_id: str
+    status: PredictionStatus
+    quoted_micros: int
+    charged_micros: int | None
+    held_at: datetime
+    submitted_at: datetime | None
+    completed_at: datetime | None
+    expires_at: datetime | None
+    #: When the bill confirmed the charge.
+    settled_at: datetime | None
+    error: str | None
+    ledger: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """One analysis."""
+
+    task: AnalysisType
+    model: str
+    instructions: str
+    window: str
+    status: AnalysisStatus
+    text: str | None
+    coverage: str | None
+    error: str | None
+    completed_at: datetime | None
+    predictions: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measured:
+    """What the video's bytes say. None means unknown."""
+
+    probe_status: ProbeStatus
+    probe_error: str | None
+    probe_engine: str
+    container: str | None
+    duration_seconds: Decimal | None
+    duration_source: DurationSource
+    video_codec: str | None
+    audio_codec: str | None
+    width: int | None
+    height: int | None
+    rotation: int | None
+    fps: Decimal | None
+    has_audio: bool | None
+    recorded_at: datetime | None
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shown:
+    """A video, or a file that could not be read and so has no content id."""
+
+    content_id: str | None
+    size_bytes: int
+    added_at: datetime | None
+    measured: Measured | None
+    places: tuple[ShownLocation, ...]
+    analyses: tuple[Answer, ...]
+
+
+def show(session: Session, wanted: str, *, uri: str | None = None) -> Shown:
+    """Give the one video that `wanted` names: a content id or its beginning, or part of a name.
+
+    `uri` is what `wanted` would be as a place, if that makes sense; an exact place goes first.
+
+    Raises:
+        NoSuchVideo: if nothing fits.
+        SeveralVideos: naming some, if several do.
+    """
+    for condition in _readings(wanted, uri):
+        places = _candidates(session, condition)
+        if places:
+            return _the_one(session, wanted, places)
+    if _CONTENT_ID.fullmatch(wanted):
+        ids = session.execute(
+            select(Video.id, Video.content_id)
+            .where(Video.content_id.startswith(wanted, autoescape=True))
+            .order_by(Video.content_id)
+            .limit(NAMED + 1)
+        ).all()
+        if len(ids) > 1:
+            raise _several(wanted, [row.content_id for row in ids])
+        if ids:
+            return _video(session, ids[0].id)
+    places = named_alike(session, wanted, uri, limit=NAMED + 1)
+    if places:
+        return _the_one(session, wanted, places)
+    raise NoSuchVideo(
+        f"Nothing in the catalog is called {wanted!r}; give a path, a part of a file's name, or a "
+        "content id as `reelcat search` shows it."
+    )
+
+
+def _readings(wanted: str, uri: str | None) -> list[ColumnElement[bool]]:
+    """Say what the words may mean as a place, the most exact meaning first."""
+    uris = {wanted} if uri is None else {wanted, uri}
+    return [
+        Location.uri.in_(sorted(uris)),
+        Location.name == wanted,
+        func.lower(Location.name).contains(wanted.lower(), autoescape=True),
+    ]
+
+
+def _candidates(
+    session: Session, condition: ColumnElement[bool]
+) -> list[tuple[int, int | None, str]]:
+    """Give location id, video id and name, one place a video."""
+    rows = session.execute(
+        select(func.min(Location.id), Location.video_id, func.min(Location.name))
+        .where(condition)
+        .group_by(Location.video_id, func.coalesce(Location.video_id, -Location.id))
+        .order_by(func.min(Location.name))
+        .limit(NAMED + 1)
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def _the_one(session: Session, wanted: str, places: Sequence[tuple[int, int | None, str]]) -> Shown:
+    if len(places) > 1:
+        raise _several(wanted, [name for _, _, name in places])
+    location_id, video_id, _ = places[0]
+    return _unread(session, location_id) if video_id is None else _video(session, video_id)
+
+
+def _several(wanted: str, names: Sequence[str]) -> SeveralVideos:
+    listed = ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
+    return SeveralVideos(f"{wanted!r} fits several videos ({listed}); say more of the name.")
+
+
+def _unread(session: Session, location_id: int) -> Shown:
+    location = session.get_one(Location, location_id)
+    return Shown(
+        content_id=None,
+        size_bytes=location.size,
+        added_at=None,
+        measured=None,
+        places=(_place(location, session.get_one(Source, location.source_id)),),
+        analyses=(),
+    )
+
+
+def _video(session: Session, video_id: int) -> Shown:
+    """Read a video in five queries, however many places and attempts it has."""
+    video = session.get_one(Video, video_id)
+    places = session.execute(
+        select(Location, Source)
+        .join(Source, Source.id == Location.source_id)
+        .where(Location.video_id == video_id)
+        .order_by(Location.missing_since.is_not(None), Location.uri)
+    )
+    return Shown(
+        content_id=video.content_id,
+        size_bytes=video.size,
+        added_at=video.added_at,
+        measured=_measured(video),
+        places=tuple(_place(location, source) for location, source in places),
+        analyses=tuple(_answers(session, video_id)),
+    )
+
+
+def _measured(video: Video) -> Measured:
+    return Measured(
+        probe_status=video.probe_status,
+        probe_error=video.probe_error,
+        probe_engine=video.probe_engine,
+        container=video.container,
+        duration_seconds=video.duration_seconds,
+        duration_source=video.duration_source,
+        video_codec=video.video_codec,
+        audio_codec=video.audio_codec,
+        width=video.width,
+        height=video.height,
+        rotation=video.rotation,
+        fps=video.fps,
+        has_audio=video.has_audio,
+        recorded_at=video.recorded_at,
+        tags=dict(video.tags),
+    )
+
+
+def _place(row: Location, source: Source) -> ShownLocation:
+    """Give a place; one that a whole scan of its source did not call missing was there then."""
+    last_seen = row.last_seen
+    if row.missing_since is None and source.last_scan_at and source.last_scan_problem is None:
+        last_seen = max(last_seen, source.last_scan_at)
+    return ShownLocation(
+        uri=row.uri,
+        name=row.name,
+        size_bytes=row.size,
+        storage_class=row.storage_class,
+        first_seen=row.first_seen,
+        last_seen=last_seen,
+        missing_since=row.missing_since,
+        problem=row.problem,
+    )
+
+
+def _answers(session: Session, video_id: int) -> list[Answer]:
+    analyses = session.scalars(
+        select(Analysis).where(Analysis.video_id == video_id).order_by(Analysis.id)
+    ).all()
+    attempts = _attempts(session, video_id)
+    return [
+        Answer(
+            task=row.task,
+            model=row.model,
+            instructions=row.instructions,
+            window=row.window,
+            status=row.status,
+            text=row.text,
+            coverage=row.coverage,
+            error=row.error,
+            completed_at=row.completed_at,
+            predictions=tuple(attempts.get(row.id, ())),
+        )
+        for row in analyses
+    ]
+
+
+def _attempts(session: Session, video_id: int) -> dict[int, list[Attempt]]:
+    of_video = Analysis.video_id == video_id
+    entries: dict[int, list[Entry]] = {}
+    for line in session.scalars(
+        select(LedgerEntry)
+        .join(Prediction, Prediction.id == LedgerEntry.prediction_id)
+        .join(Analysis, Analysis.id == Prediction.analysis_id)
+        .where(of_video)
+        .order_by(LedgerEntry.id)
+    ):
+        entry = Entry(kind=line.kind, amount_micros=line.amount_micros, at=line.at)
+        entries.setdefault(line.prediction_id, []).append(entry)
+    found: dict[int, list[Attempt]] = {}
+    for row in session.scalars(
+        select(Prediction)
+        .join(Analysis, Analysis.id == Prediction.analysis_id)
+        .where(of_video)
+        .order_by(Prediction.id)
+    ):
+        attempt = _attempt(row, entries.get(row.id, ()))
+        found.setdefault(row.analysis_id, []).append(attempt)
+    return found
+
+
+def _attempt(row: Prediction, entries: Sequence[Entry]) -> Attempt:
+    return Attempt(
+        provider_id=row.provider_id,
+        run_id=row.run_id,
+        status=row.status,
+        quoted_micros=row.quoted_micros,
+        charged_micros=row.charged_micros,
+        held_at=row.held_at,
+        submitted_at=row.submitted_at,
+        completed_at=row.completed_at,
+        expires_at=row.expires_at,
+        settled_at=row.settled_at,
+        error=row.error,
+        ledger=tuple(entries),
+    )

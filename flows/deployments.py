@@ -1,0 +1,248 @@
+"""The flows: what deployments run.
+
+Thin: they read the worker's settings, open the services, and let the same code run that `reelcat`
+runs. Prefect schedules, watches and shows; what is true is in the catalog.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import partial
+from types import FrameType
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Cancelled, Completed, Failed
+
+from catalog import budgets
+from catalog.budget_limits import DAY, MONTH, BudgetUsage, scopes_at
+from catalog.errors import ReelcatError
+from catalog.values import RunStatus
+from flows.pipeline.reconcile import reconcile
+from flows.pipeline.report import RunReport
+from flows.pipeline.request import (
+    Pace,
+    Questions,
+    RunOptions,
+    Sharing,
+    Spending,
+    Videos,
+    options_of,
+)
+from flows.pipeline.run import run
+from flows.pipeline.runner import LocalRunner, Runner
+from flows.pipeline.workers import HasEnded, others_to_call, shared_options
+from flows.prefect_support.artifacts import Board, sentence_of, sentence_of_error, shown
+from flows.prefect_support.secrets import with_key
+from flows.prefect_support.stale_runs import mark_stale_runs_crashed
+from flows.prefect_support.tasks import PrefectRunner
+from flows.settings import Settings, read_settings
+from flows.wiring import open_services
+from tasks.runtime.services import Services
+from tasks.runtime.stats import RunStats
+
+SignalHandler = Callable[[int, FrameType | None], Any] | int | None
+Begin = Callable[[RunOptions, Settings, Services, Runner, RunStats], Awaitable[RunReport]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunMeans:
+    """What a run works with."""
+
+    settings: Settings
+    services: Services
+    runner: Runner
+    stats: RunStats
+
+
+@dataclass(kw_only=True, slots=True)
+class LocalRun:
+    """A process that has opened everything already, as `reelcat` has, and waits for the outcome.
+
+    Prefect's server may be gone by then, so the outcome does not take the way through its states.
+    """
+
+    means: RunMeans
+    #: Its handler of SIGTERM, which stops in good order; Prefect's own ends at once.
+    on_sigterm: SignalHandler
+    #: None until the run has ended, and for ever if it ended with a bug.
+    outcome: RunReport | ReelcatError | None = None
+    #: Set when the work has ended, which Prefect has still to be told of.
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def end_with(self, outcome: RunReport | ReelcatError) -> None:
+        """Keep the first outcome."""
+        self.outcome = self.outcome or outcome
+        self.ended.set()
+
+
+#: Set around a call of a flow; such things cannot be parameters, which Prefect writes down.
+local_run: ContextVar[LocalRun | None] = ContextVar("calling", default=None)
+
+_ANY_VIDEOS = Videos()
+_USUAL_QUESTIONS = Questions()
+_USUAL_SPENDING = Spending()
+_USUAL_PACE = Pace()
+
+
+@flow(name="catalog-videos", persist_result=False)
+async def catalog_videos(
+    videos: Videos = _ANY_VIDEOS,
+    questions: Questions = _USUAL_QUESTIONS,
+    spending: Spending = _USUAL_SPENDING,
+    pace: Pace = _USUAL_PACE,
+) -> State[None]:
+    """Find, measure and describe videos within a budget.
+
+    What was described before is not paid again, so it may be started at any time, and again after
+    anything that went wrong.
+
+    Args:
+        videos: Which videos, and which of them first.
+        questions: What is asked about each of them.
+        spending: What it may cost.
+        pace: How fast.
+    """
+
+    def options(settings: Settings) -> RunOptions:
+        return options_of(
+            videos,
+            questions,
+            spending,
+            pace,
+            standing_sources=settings.sources,
+            flow_run_id=flow_run.id,
+        )
+
+    return await _conducted("catalog-videos", run, options)
+
+
+@flow(name="reconcile-account", persist_result=False)
+async def reconcile_account() -> State[None]:
+    """Collect what earlier runs left out, and compare with the provider's bill. Buys nothing.
+
+    Answers are kept by the provider for seven days; this fetches them before they are gone.
+    """
+    options = RunOptions(sources=(), flow_run_id=flow_run.id)
+    return await _conducted("reconcile-account", reconcile, lambda _: options)
+
+
+@flow(name="help-out", persist_result=False)
+async def help_out(sharing: Sharing) -> State[None]:
+    """Share a run that was started elsewhere: its work, its budget and its end.
+
+    Runs of `catalog-videos` with several workers start this by themselves; by hand it adds a worker
+    to a run that goes on.
+
+    Args:
+        sharing: Which run, and what of it.
+    """
+
+    def options(settings: Settings) -> RunOptions:
+        return shared_options(
+            settings, sharing.run_id, sources=sharing.sources, flow_run_id=flow_run.id
+        )
+
+    return await _conducted("help-out", run, options)
+
+
+async def _conducted(
+    name: str, begin: Begin, options_for: Callable[[Settings], RunOptions]
+) -> State[None]:
+    """Run one operation before Prefect's eyes, and give the state that it ends in."""
+    caller = local_run.get()
+    try:
+        async with _means(options_for, caller) as (options, means):
+            board = Board(
+                name=name, stats=means.stats, standings=partial(_standings, means, options)
+            )
+            async with shown(board):
+                with _signals_of(caller):
+                    report = await begin(
+                        options,
+                        means.settings,
+                        means.services,
+                        PrefectRunner(means.runner, others=others_to_call(options)),
+                        means.stats,
+                    )
+                board.report = report
+                if caller is not None:
+                    caller.end_with(report)
+            await mark_stale_runs_crashed(means.services)
+    except HasEnded as error:
+        return Completed(message=str(error))
+    except ReelcatError as error:
+        if caller is not None:
+            caller.end_with(error)
+        return Failed(message=sentence_of_error(error))
+    return state_of(report)
+
+
+def state_of(report: RunReport) -> State[None]:
+    """Give the state of a flow run.
+
+    A video that cannot be described is no failed night: only what a person has to mend fails.
+    """
+    sentence = sentence_of(report)
+    match report.status:
+        case RunStatus.ACCOUNT_STOPPED:
+            return Failed(message=sentence)
+        case RunStatus.INTERRUPTED:
+            return Cancelled(message=sentence)
+        case _:
+            return Completed(message=sentence)
+
+
+@asynccontextmanager
+async def _means(
+    options_for: Callable[[Settings], RunOptions], caller: LocalRun | None
+) -> AsyncIterator[tuple[RunOptions, RunMeans]]:
+    """Take what the caller has opened, or open it."""
+    if caller is not None:
+        yield options_for(caller.means.settings), caller.means
+        return
+    settings = await with_key(read_settings())
+    options = options_for(settings)
+    async with open_services(settings, options) as services:
+        stats = RunStats()
+        stats.notices.extend(settings.unread)
+        means = RunMeans(settings=settings, services=services, runner=LocalRunner(), stats=stats)
+        yield options, means
+
+
+@contextmanager
+def _signals_of(caller: LocalRun | None) -> Iterator[None]:
+    """Leave SIGTERM to the caller, where there is one."""
+    if caller is None:
+        yield
+        return
+    of_prefect = signal.signal(signal.SIGTERM, caller.on_sigterm)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, of_prefect)
+
+
+async def _standings(
+    means: RunMeans, options: RunOptions, run_id: str | None
+) -> tuple[BudgetUsage, ...]:
+    """Give how the budgets in force stand; that of the run too, where it is known."""
+    return await asyncio.to_thread(_read_standings, means, options.shares or run_id)
+
+
+def _read_standings(means: RunMeans, run_id: str | None) -> tuple[BudgetUsage, ...]:
+    now = means.services.clock()
+    scopes = scopes_at(now, run_id=run_id or "", zone=means.settings.zone)
+    with means.services.catalog.read() as session:
+        return (
+            *budgets.usages(session, [scopes.run]),
+            budgets.in_force(session, scopes.day, DAY),
+            budgets.in_force(session, scopes.month, MONTH),
+        )

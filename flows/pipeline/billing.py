@@ -1,0 +1,227 @@
+"""The bill: book what the provider says that ended predictions cost.
+
+A bill without a line is believed only if it is seen to work: it must show another prediction, and
+the one that it showed last time. One that shows nothing at all is believed once it has done so for
+a week. What it does show and cannot be counted is kept, and stops paid runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+
+from catalog import ledger, outstanding, settlement
+from catalog.errors import AccountStopped, ProviderUnreadable
+from catalog.outstanding import Unsettled
+from catalog.settlement import (
+    DEDUCTION_SHOWS_WITHIN,
+    Billed,
+    KnownLines,
+    settlement_of,
+    unclear_lines,
+)
+from catalog.values import BillingRow, PredictionStatus
+from flows.pipeline.preflight import check_drift
+from tasks.foundation.concurrency import together
+from tasks.runtime.services import Services
+from tasks.runtime.stats import RunStats
+
+#: Together with the witness as many as one search takes, so that it stands for all of them.
+_PAGE = 49
+#: A witness older than this may have left the bill for good, and proves nothing of a late one.
+_WITNESS_IS_GOOD_FOR = timedelta(days=7)
+#: A bill that shows nothing at all is believed once it has done so for this long.
+_SILENCE_COUNTS_AFTER = timedelta(days=7)
+
+
+async def settle_or_say_why(services: Services, stats: RunStats) -> None:
+    """Settle; a bill that cannot be read now is settled by a later run."""
+    stats.stage = "Comparing with the bill"
+    try:
+        await settle(services)
+    except (ProviderUnreadable, AccountStopped) as error:
+        notice = f"The bill could not be compared: {error}"
+        if notice not in stats.notices:
+            stats.notices.append(notice)
+
+
+async def settle(services: Services) -> None:
+    """Book what the bill says that ended predictions cost.
+
+    Raises:
+        ProviderUnreadable: if the bill cannot be read or believed; nothing is changed then.
+    """
+    page = await asyncio.to_thread(_unsettled, services, 0)
+    witness = await asyncio.to_thread(_witness, services) if page else frozenset()
+    known = await asyncio.to_thread(_known_lines, services) if page else KnownLines()
+    while page:
+        await _settle_page(page, witness, known, services)
+        page = await asyncio.to_thread(_unsettled, services, page[-1].prediction_id)
+
+
+async def _settle_page(
+    page: Sequence[Unsettled],
+    witness: frozenset[str],
+    known: KnownLines,
+    services: Services,
+) -> None:
+    asked = [one.provider_id for one in page]
+    rows = await services.provider.client.billings([*asked, *witness])
+    now = services.provider.clock()
+    await _note_unclear(page, rows, known, services, now)
+    if not {row.provider_id for row in rows} >= witness:
+        raise ProviderUnreadable(
+            "The provider's bill no longer shows what it showed before, so what it does not show "
+            "proves nothing. Try again later."
+        )
+    # A line that names nobody may be anybody's, so nobody is proven to have none.
+    is_anybodys = any(row.provider_id is None and row.uuid not in known.noted for row in rows)
+    async with together() as group:  # so that they are written in few transactions
+        for one in page if rows else _long_silent(page, now):
+            own = [row for row in rows if row.provider_id == one.provider_id]
+            if own or not is_anybodys:
+                group.create_task(_settle_one(one, own, known, services, now))
+    await _heed_silence(page, services, since=None if rows else now)
+
+
+async def _note_unclear(
+    page: Sequence[Unsettled],
+    rows: Sequence[BillingRow],
+    known: KnownLines,
+    services: Services,
+    now: datetime,
+) -> None:
+    """Keep what the bill shows and cannot be counted, before anything of it is settled."""
+    nobodys = [row for row in rows if row.provider_id is None]
+    unclear = unclear_lines(nobodys, ended_at=None, now=now)
+    for one in page:
+        own = [row for row in rows if row.provider_id == one.provider_id]
+        unclear += unclear_lines(own, ended_at=one.ended_at, now=now)
+    asked = frozenset(one.provider_id for one in page)
+    if unclear or asked & known.unseen_of:
+        note = partial(
+            settlement.note_unclear,
+            endpoint=services.provider.endpoint,
+            lines=unclear,
+            asked=asked,
+            now=now,
+        )
+        await services.writer.apply(note)
+
+
+def _known_lines(services: Services) -> KnownLines:
+    with services.catalog.read() as session:
+        return settlement.known_lines(session, services.provider.endpoint)
+
+
+def _long_silent(page: Sequence[Unsettled], now: datetime) -> list[Unsettled]:
+    """Choose those about which the bill has said nothing for so long that it will not."""
+    return [
+        one
+        for one in page
+        if one.silent_since is not None and now - one.silent_since > _SILENCE_COUNTS_AFTER
+    ]
+
+
+async def _heed_silence(
+    page: Sequence[Unsettled], services: Services, *, since: datetime | None
+) -> None:
+    """Note when the bill begins to show nothing at all, and when it does again."""
+    turned = [
+        one.prediction_id
+        for one in page
+        # One that is completed costs its quote as long as no bill says otherwise.
+        if one.status is not PredictionStatus.COMPLETED
+        and (one.silent_since is None) != (since is None)
+        # Before, it is only late.
+        and (since is None or since - one.ended_at > DEDUCTION_SHOWS_WITHIN)
+    ]
+    if turned:
+        note = partial(settlement.heed_silence, prediction_ids=turned, since=since)
+        await services.writer.apply(note)
+
+
+async def _settle_one(
+    one: Unsettled,
+    rows: Sequence[BillingRow],
+    known: KnownLines,
+    services: Services,
+    now: datetime,
+) -> None:
+    found = settlement_of(
+        one.status,
+        rows,
+        ended_at=one.ended_at,
+        now=now,
+        quoted=one.quoted_micros,
+        noted=known.noted,
+    )
+    if found is not None:
+        billed = Billed(prediction_id=one.prediction_id, found=found, now=now)
+        await services.writer.add(settlement.settle, billed)
+
+
+def _witness(services: Services) -> frozenset[str]:
+    """Give the id of a prediction that the bill must show; empty if none is known."""
+    since = services.provider.clock() - _WITNESS_IS_GOOD_FOR
+    with services.catalog.read() as session:
+        found = ledger.last_charged(session, services.provider.endpoint, since=since)
+    return frozenset() if found is None else frozenset({found})
+
+
+def _unsettled(services: Services, after: int) -> list[Unsettled]:
+    with services.catalog.read() as session:
+        return outstanding.unsettled(
+            session, services.provider.endpoint, after_id=after, limit=_PAGE
+        )
+
+
+#: While a run buys, as long as it takes to read a bill that does not yet show what ended, and so
+#: grows with every reading, so many times longer it is not read again.
+_PAUSE_TIMES = 9
+
+
+@dataclass(slots=True)
+class Readings:
+    """When the bill is read beside buying: at most a tenth of the time. Seconds of any clock."""
+
+    _again_at: float = 0.0
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is worth its time."""
+        return now >= self._again_at
+
+    def made(self, *, began: float, ended: float) -> None:
+        """Learn how long one took."""
+        self._again_at = ended + _PAUSE_TIMES * (ended - began)
+
+
+@dataclass(kw_only=True, slots=True)
+class BillWatch:
+    """Settles what has ended while one run goes on buying."""
+
+    services: Services
+    stats: RunStats
+    _readings: Readings = field(default_factory=Readings)
+    #: One reading at a time.
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def check(self, *, now: bool = False) -> None:
+        """Settle what has ended; `now` even if that takes long, else it may be left for later.
+
+        Raises:
+            AccountStopped: if the bill is higher than was quoted, so that no more is to be bought.
+        """
+        if self.services.provider.offline:
+            return
+        clock = asyncio.get_running_loop().time
+        async with self._reading:
+            began = clock()
+            if not now and not self._readings.is_due(began):
+                return
+            await settle_or_say_why(self.services, self.stats)
+            self._readings.made(began=began, ended=clock())
+            await check_drift(self.services)

@@ -1,0 +1,330 @@
+"""Predict: buy what a plan says, many at once: hold, submit, poll, record.
+
+Everything that decides lies in `catalog`, every effect in `tasks`; this is the order in which they
+happen to one analysis, and how many analyses are under way together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import random
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from catalog.analyses import AnalysisSpec
+from catalog.errors import AccountStopped
+from catalog.outstanding import Orphan
+from catalog.planning import Candidate
+from catalog.values import (
+    Accepted,
+    RefusalKind,
+    Refused,
+    SubmitOutcome,
+    Uncertain,
+)
+from flows.pipeline.billing import BillWatch
+from flows.pipeline.prediction import ReservedAnalysis, Reserver, Tracker
+from flows.pipeline.runner import Runner
+from tasks.foundation.concurrency import together
+from tasks.poll import Poller
+from tasks.publish import Addresses, CannotAddress
+from tasks.runtime.breaker import Breaker
+from tasks.runtime.services import Services
+from tasks.runtime.starter import Starter
+from tasks.runtime.stats import Issue, RunStats
+from tasks.submit import submit
+from tasks.wavespeed.pacing import StartPacer
+from tasks.wavespeed.polling import PollSchedule, ServiceTimes, Unseen
+
+T = TypeVar("T")
+
+#: Analyses in one batch, which is one task run where Prefect watches.
+BATCH = 200
+#: A refusal that is about the pace alone is tried again as long as the run goes on; any other so
+#: many times, and then by the next run.
+_MOST_TRIES = 5
+_TOO_MANY_REQUESTS = 429
+#: A provider that takes so long to take a submission has too many of them.
+_SLOW = timedelta(seconds=15)
+
+
+@dataclass(kw_only=True, slots=True)
+class Engine:
+    """Everything that the predictions of one run share."""
+
+    services: Services
+    run_id: str
+    #: Whose budget pays: this run's, or that of the run which it shares.
+    budget_run_id: str
+    wish: AnalysisSpec
+    runner: Runner
+    stats: RunStats
+    securer: Reserver
+    starter: Starter
+    addresses: Addresses
+    follower: Tracker
+    bill: BillWatch
+    breaker: Breaker = field(default_factory=Breaker)
+    #: Set once the account has said that nothing else will work.
+    account_stop: AccountStopped | None = None
+    #: Analyses of the run of which an earlier one lost a submission.
+    uncertain_before: set[int] = field(default_factory=set)
+    #: Analyses that are left to the next run, because their videos cannot be reached now.
+    put_off: set[int] = field(default_factory=set)
+    _halt: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Files are looked at, and links signed, shortly before they are needed.
+    _ahead: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BATCH))
+    #: How many of the batches that have begun wait to be started; set while they are few.
+    _queued: int = 0
+    _hungry: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def predict(self, jobs: Sequence[Candidate]) -> None:
+        """Buy these, in order, as far as budgets, the account and the runner allow.
+
+        The next batch begins as soon as few are left that wait to be started, so that the slow ones
+        of a batch keep no slot empty, and no more is held than others could be buying.
+        """
+        async with together() as group:
+            for number, batch in enumerate(batched(jobs, BATCH), start=1):
+                self._queue(len(batch))
+                name = f"predict-{number} ({len(batch)} analyses)"
+                group.create_task(self.runner.batch(name, partial(self._batch, batch)))
+                await self._hungry.wait()
+                if self.halted:
+                    break
+
+    def _queue(self, more: int) -> None:
+        """Count who waits to be started; negative when somebody does no longer."""
+        self._queued += more
+        if self._queued < BATCH or self.halted:
+            self._hungry.set()
+        else:
+            self._hungry.clear()
+
+    async def collect(self, orphans: Sequence[Orphan]) -> None:
+        """Follow predictions of earlier runs to their end, earliest deadline first."""
+        async with together() as group:
+            for orphan in orphans:
+                group.create_task(self._keeping_account(self.follower.collect(orphan)))
+
+    async def _keeping_account(self, following: Awaitable[None]) -> None:
+        """Follow; an account that refuses to be asked stops the run, not what else is followed."""
+        try:
+            await following
+        except AccountStopped as error:
+            self.stop_account(error)
+
+    @property
+    def halted(self) -> bool:
+        """Whether nothing new is submitted any more."""
+        return self._halt.is_set()
+
+    async def watch(self) -> None:
+        """Run beside everything else: when asked to stop, submit no more, and soon wait no more."""
+        await self.runner.stop_asked.wait()
+        self.halt()
+        await asyncio.sleep(self.services.waits.grace)
+        self.follower.leave()
+
+    def halt(self) -> None:
+        """Submit nothing from now on; what is in flight is still collected."""
+        self._halt.set()
+        self._hungry.set()
+        self.starter.close()
+
+    async def _batch(self, jobs: Sequence[Candidate]) -> None:
+        held = await self.securer.secure(jobs)
+        self._queue(len(held) - len(jobs))
+        async with together() as group:
+            for one in held:
+                group.create_task(self._predict(one))
+        if held:  # a batch that others took says nothing new
+            await self.check_bill()
+
+    async def check_bill(self, *, now: bool = False) -> None:
+        """Settle what has ended, and buy no more if the bill is higher than was quoted."""
+        try:
+            await self.bill.check(now=now)
+        except AccountStopped as error:
+            self.stop_account(error)
+
+    async def _predict(self, secured: ReservedAnalysis) -> None:
+        """Take one analysis as far as it goes; a passing refusal is tried again with a new hold."""
+        pause, tries = self.services.waits.pause, 0
+        job = secured.job
+        current: ReservedAnalysis | None = secured
+        with contextlib.ExitStack() as waiting:
+            waiting.callback(self._queue, -1)
+            while current is not None:
+                refusal = await self._attempt(current, waiting)
+                if refusal is None:
+                    return
+                tries += refusal.status_code != _TOO_MANY_REQUESTS
+                if refusal.kind is RefusalKind.PLACE:
+                    self.put_off.add(job.left.analysis_id)
+                if not refusal.kind.concerns_others or tries >= _MOST_TRIES:
+                    self.follower.failed(job, refusal.reason)
+                    return
+                if self.halted:
+                    return
+                wait = self._wait_after(refusal, pause)
+                self.starter.pause(wait)
+                await self._wait(wait)
+                pause = min(2 * pause, self.services.waits.most_pause)
+                again = await self.securer.secure([job])
+                current = again[0] if again else None
+
+    async def _attempt(
+        self, secured: ReservedAnalysis, waiting: contextlib.ExitStack
+    ) -> Refused | None:
+        """Make one attempt; gives a refusal that released its hold, None once it is decided.
+
+        Whoever was not refused waits no longer.
+        """
+        job, held = secured.job, secured.held
+        began = self.services.clock()
+        async with self._ahead:
+            url: str | None = None
+            try:
+                if not self.halted:
+                    url = await self.addresses.of(job, held.token, secured.place)
+            except CannotAddress as error:
+                self._saw(error.refusal, began)
+                await self.securer.give_back(held, error.refusal)
+                return error.refusal
+            except AccountStopped as error:
+                self.stop_account(error)
+            is_ready = url is not None and not self.halted
+            intended_at = await self.starter.start(held.prediction_id) if is_ready else None
+            if url is None or intended_at is None:
+                self._check_starved()
+                await self.securer.give_back(held, None)
+                return None
+        began = self.services.clock()
+        outcome = await submit(
+            job,
+            held,
+            url,
+            self.wish,
+            self.services,
+            intended_at=intended_at,
+            is_halted=lambda: self.halted,
+            saw=partial(self._saw, began=began),
+        )
+        if self.services.clock() - began > _SLOW:
+            self.starter.slow_down()
+        if isinstance(outcome, Refused):
+            return outcome
+        waiting.close()
+        match outcome:
+            case Uncertain():
+                self.stats.analyses.submitted += 1
+                self.follower.lost(held.prediction_id, job)
+            case Accepted(provider_id=provider_id):
+                self.stats.analyses.submitted += 1
+                following = self.follower.follow(
+                    held.prediction_id, provider_id, self.services.provider.clock(), job
+                )
+                await self._keeping_account(following)
+        return None
+
+    def _wait_after(self, refusal: Refused | Uncertain, pause: float) -> float:
+        """As long as the provider asks, else longer for each refusal in a row."""
+        longer: float = pause * 4 ** max(0, self.breaker.in_a_row - 1)
+        return refusal.retry_after_seconds or min(longer, self.services.waits.most_pause)
+
+    def _saw(self, outcome: SubmitOutcome, began: datetime) -> None:
+        self.breaker.saw(outcome, began=began, now=self.services.clock())
+        if self.breaker.opened_by is not None:
+            self.halt()
+        elif (
+            not isinstance(outcome, Accepted)
+            and outcome.kind is not None
+            and outcome.kind.concerns_others
+        ):
+            self.starter.pause(self._wait_after(outcome, self.services.waits.pause))
+
+    def _check_starved(self) -> None:
+        """Stop a run whose next start would wait for ever."""
+        if self.starter.starved and not self.halted:
+            self.halt()
+            reason = (
+                "Predictions that do not end take all of the account's room for further ones; run "
+                "again when `reelcat status` shows fewer in flight, or with a higher --concurrency."
+            )
+            endpoint = self.services.provider.endpoint
+            self.stats.failures.append(Issue(what=endpoint, reason=reason, kind="provider"))
+
+    def stop_account(self, error: AccountStopped) -> None:
+        """Take note that the account refuses everything: nothing is submitted any more."""
+        self.account_stop = self.account_stop or error
+        self.halt()
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait, but not longer than until the run is stopped."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._halt.wait()
+
+
+def new_engine(
+    services: Services,
+    *,
+    run_id: str,
+    wish: AnalysisSpec,
+    zone: ZoneInfo,
+    runner: Runner,
+    stats: RunStats,
+    rng: random.Random,
+    budget_run_id: str | None = None,
+) -> Engine:
+    """Put an engine together for one run; `budget_run_id` is the run that it shares, if any."""
+    limits, addresses = services.provider.limits, Addresses(services=services)
+    pacer = None if limits.starts_per_minute is None else StartPacer(limits.starts_per_minute)
+    poller = Poller(
+        services=services,
+        schedule=PollSchedule(min_gap_seconds=services.provider.poll_gap.total_seconds()),
+        times=ServiceTimes(),
+        unseen=Unseen(),
+        rng=rng,
+    )
+    starter = Starter(services=services, pacer=pacer, ended=poller.likely_ended)
+    return Engine(
+        services=services,
+        run_id=run_id,
+        budget_run_id=budget_run_id or run_id,
+        wish=wish,
+        runner=runner,
+        stats=stats,
+        securer=Reserver(
+            services=services,
+            run_id=run_id,
+            budget_run_id=budget_run_id or run_id,
+            zone=zone,
+            stats=stats,
+            addresses=addresses,
+        ),
+        starter=starter,
+        addresses=addresses,
+        bill=BillWatch(services=services, stats=stats),
+        follower=Tracker(
+            services=services,
+            stats=stats,
+            addresses=addresses,
+            poller=poller,
+            on_end=starter.make_room,
+        ),
+    )
+
+
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Divide into lists of `size`, the last one shorter."""
+    rest = iter(items)
+    while batch := list(itertools.islice(rest, size)):
+        yield batch

@@ -1,0 +1,59 @@
+"""What a run needs of whoever started it: a way to be divided into batches, and to be asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
+
+from catalog.planning import Plan
+from tasks.runtime.stats import RunStats
+
+T = TypeVar("T")
+
+
+class Runner(Protocol):
+    """How a run is seen and steered from outside."""
+
+    async def batch(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
+        """Do one batch of work, under this name."""
+
+    async def agree(self, plan: Plan, stats: RunStats) -> bool:
+        """Show what is about to be spent; False means that nothing is to be."""
+
+    async def call_others(self, run_id: str, sources: Sequence[str], stats: RunStats) -> None:
+        """Ask others to share this run, which has listed these sources; they come or they do not.
+
+        Whoever comes does `flows.pipeline.run.run` with `RunOptions.shares` set to this run.
+        """
+
+    @property
+    def stop_asked(self) -> asyncio.Event:
+        """Set when nothing new is to be begun; never cleared."""
+
+
+class LocalRunner:
+    """No one watches, no one is asked."""
+
+    def __init__(self) -> None:
+        self._stop_asked = asyncio.Event()
+
+    async def batch(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
+        """Do it here and now."""
+        return await work()
+
+    async def agree(self, plan: Plan, stats: RunStats) -> bool:
+        """Go."""
+        return True
+
+    async def call_others(self, run_id: str, sources: Sequence[str], stats: RunStats) -> None:
+        """There are none."""
+
+    def stop(self) -> None:
+        """Begin nothing new from now on. To be called in the run's event loop."""
+        self._stop_asked.set()
+
+    @property
+    def stop_asked(self) -> asyncio.Event:
+        """Set by `stop`."""
+        return self._stop_asked

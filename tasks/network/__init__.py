@@ -1,0 +1,1 @@
+"""Connections to other machines: proxies, certificates, and hosts that strangers name."""

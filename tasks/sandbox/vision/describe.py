@@ -1,0 +1,134 @@
+"""Describes videos, and measures each only once for several tasks."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
+from decimal import Decimal
+from pathlib import Path
+
+from catalog.values import AnalysisType, Listing
+from tasks.sandbox.vision.answers import word
+from tasks.sandbox.vision.measure import measure
+from tasks.sandbox.vision.pool import MeasuringPool
+from tasks.sandbox.vision.signals import NotDescribable, Signals
+from tasks.sandbox.worker import Model
+from tasks.storage.registry import PerProcess
+
+
+def describe(
+    path: str, task: AnalysisType, instructions: str | None, *, deadline: float | None = None
+) -> str:
+    """Say in English what can be measured of the video at `path`.
+
+    Blocks while it decodes (without the GIL); call it in a thread. `deadline` is an instant of
+    `time.monotonic()` at which measuring stops with what there is.
+
+    Raises:
+        NotDescribable: There is no moving picture in it, or none that can be decoded.
+    """
+    return word(measure(path, deadline=deadline), task, instructions)
+
+
+class Describer:
+    """Describes videos and remembers the last few measurements.
+
+    Thread-safe. Whoever asks for a video that is being measured waits for that measurement instead
+    of starting another. A measurement that failed, or met its deadline, is not remembered.
+
+    Args:
+        remembered: How many measurements are kept; one takes a few kilobytes.
+        measuring: Measures a video by its path; by default in this process, which is not for films
+            of strangers.
+    """
+
+    def __init__(
+        self, *, remembered: int = 64, measuring: Callable[[str], Signals] | None = None
+    ) -> None:
+        self._remembered = remembered
+        self._measuring = measuring
+        self._lock = threading.Lock()
+        self._measurements: OrderedDict[str, Future[Signals]] = OrderedDict()
+
+    def describe(
+        self,
+        identity: str,
+        path: str,
+        task: AnalysisType,
+        instructions: str | None,
+        *,
+        deadline: float | None = None,
+    ) -> str:
+        """As the function of that name; `identity` says which videos are the same bytes."""
+        return word(self.measure(identity, path, deadline=deadline), task, instructions)
+
+    def measure(self, identity: str, path: str, *, deadline: float | None = None) -> Signals:
+        """The signals of a video, measured now or before."""
+        with self._lock:
+            known = self._measurements.get(identity)
+            mine: Future[Signals] = known or Future()
+            self._measurements[identity] = mine
+            self._measurements.move_to_end(identity)
+            if len(self._measurements) > self._remembered:
+                self._measurements.popitem(last=False)
+        if known is None:
+            self._run(identity, mine, path, deadline)
+        return mine.result()
+
+    def _run(
+        self, identity: str, measurement: Future[Signals], path: str, deadline: float | None
+    ) -> None:
+        try:
+            if self._measuring is not None:
+                signals = self._measuring(path)
+            else:
+                signals = measure(path, deadline=deadline)
+        except BaseException as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
+            self._forget(identity, measurement)
+            measurement.set_exception(error)
+            return
+        if deadline is not None and time.monotonic() >= deadline:
+            self._forget(identity, measurement)
+        measurement.set_result(signals)
+
+    def _forget(self, identity: str, measurement: Future[Signals]) -> None:
+        with self._lock:
+            if self._measurements.get(identity) is measurement:
+                del self._measurements[identity]
+
+
+#: For all sandboxes of this process, and as long as it lasts.
+_pool = PerProcess(MeasuringPool)
+
+
+def new_model() -> Model:
+    """Make a model that describes what can be measured, and measures each video once."""
+    describer = Describer(measuring=lambda path: _pool.get().measure(path))
+
+    def describe(path: str, task: str, instructions: str | None) -> str:
+        found = os.stat(path)  # noqa: PTH116 - a path of any spelling
+        # Not the path: it may be that of a descriptor, which leads to another file tomorrow.
+        identity = f"{found.st_dev} {found.st_ino} {found.st_size} {found.st_ctime_ns}"
+        return describer.describe(identity, path, AnalysisType(task), instructions)
+
+    return describe
+
+
+def measure_duration(path: str) -> Decimal | None:
+    """Give the seconds of the video at `path`, as probing measures them; None if it cannot."""
+    location = Path(path).absolute()
+    status = location.stat()
+    listing = Listing(
+        uri=location.as_uri(),
+        name=location.name,
+        size=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+    )
+    try:
+        return _pool.get().inspect(listing).probe.duration_seconds
+    except NotDescribable:
+        return None
