@@ -51,9 +51,9 @@ def main() -> str:
 
 
 async def _list(url: str, listers: int) -> Cost:
-    from tasks.storage.options import S3Options, StoreOptions  # noqa: PLC0415 - in the child alone
     from tasks.storage.registry import Stores  # noqa: PLC0415
     from tasks.storage.source import parse_source  # noqa: PLC0415
+    from tasks.storage.store import S3Options, StoreOptions  # noqa: PLC0415 - in the child alone
 
     os.environ |= {"AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "secret"}
     options = S3Options(endpoint_url=url, region="us-east-1", listers=listers)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
+from catalog import HEAD
 from catalog.database import BUSY_SECONDS, Catalog, connect
 from catalog.database_errors import plainly
 from catalog.errors import CatalogError, CatalogNotOurs, CatalogTooNew
-from catalog.version import HEAD
 
 
 def open_catalog(url: str) -> Catalog:

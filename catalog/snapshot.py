@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
+from catalog import HEAD
 from catalog.database_url import SqliteAddress, parse_address
-from catalog.version import HEAD
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

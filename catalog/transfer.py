@@ -15,7 +15,7 @@ from sqlalchemy import JSON, Insert, Row, Table, bindparam, func, insert, select
 from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 from sqlalchemy.orm import Session
 
-from catalog import ledger, runs, schema
+from catalog import HEAD, ledger, runs, schema
 from catalog.database import Catalog
 from catalog.errors import CatalogError
 from catalog.lifecycle import LIVE
@@ -23,7 +23,6 @@ from catalog.models import Base, Prediction
 from catalog.runs import Liveness
 from catalog.totals import Totals
 from catalog.values import PredictionStatus
-from catalog.version import HEAD
 
 #: Rows in memory at a time.
 PAGE = 1000

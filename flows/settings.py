@@ -34,9 +34,9 @@ from pydantic_settings import (
 )
 
 from catalog.errors import SettingsError
-from flows.configuration.catalog_file import require_own_catalog
 from flows.configuration.environment import Variables, lend_to_boto3, own_environment
 from flows.configuration.files import DOTENV, TOML, FolderFiles, read_folder_files
+from flows.configuration.ownership import require_own_catalog
 from flows.configuration.secret_routes import Strength, database_trouble, key_trouble
 
 ProviderName = Literal["wavespeed", "offline"]

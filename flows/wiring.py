@@ -31,8 +31,8 @@ from tasks.media.pool import InspectPool
 from tasks.media.tags import Whereabouts
 from tasks.runtime.services import Provider, Services, Waits
 from tasks.runtime.writer import GroupWriter
-from tasks.storage.options import S3Options, StoreOptions
 from tasks.storage.registry import Stores
+from tasks.storage.store import S3Options, StoreOptions
 from tasks.wavespeed.client import WaveSpeed
 from tasks.wavespeed.connection import Limits as RequestLimits
 from tasks.wavespeed.pacing import TIERS

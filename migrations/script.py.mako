@@ -1,7 +1,7 @@
 """${message}.
 
 Rules: ordered ids (0002, 0003, …). Never edit a released one. Works on SQLite and PostgreSQL, on
-a catalog with rows in it, and back again. Raise `catalog.version.HEAD` with it.
+a catalog with rows in it, and back again. Raise `catalog.HEAD` with it.
 """
 
 ${imports if imports else ""}

@@ -26,9 +26,9 @@ def current() -> int:
     Example:
         reelcat db current
     """
+    from catalog import HEAD
     from catalog.errors import CatalogError
     from catalog.schema import look
-    from catalog.version import HEAD
     from flows.cli.text import output
     from flows.settings import read_settings
 
@@ -90,7 +90,7 @@ def copy(source: str, destination: str, /, *, json: Json = False) -> int:
     """
     from flows.cli.db_copy import copy_catalog
     from flows.cli.text import output, write_json
-    from flows.configuration.catalog_file import require_own_catalog
+    from flows.configuration.ownership import require_own_catalog
 
     for address in (source, destination):
         require_own_catalog(address, named_here=False)

@@ -18,14 +18,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from catalog import ledger
+from catalog import HEAD, ledger
 from catalog.database import connect, require_makeable, require_writable
 from catalog.database_url import SqliteAddress, parse_address
 from catalog.errors import AccountStopped, ReelcatError, SettingsError
 from catalog.money import show
 from catalog.schema import look
 from catalog.values import utc_now
-from catalog.version import HEAD
 from flows.configuration.origins import settings_in_force, unknown_settings, unread_files
 from flows.settings import DEFAULT, Settings, read_settings
 from tasks.media.binaries import find_ffmpeg, find_ffprobe, trouble_with

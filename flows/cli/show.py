@@ -1,11 +1,10 @@
-"""One video as `show --json` prints it."""
+"""`reelcat show`: everything that is known of one video, for people and as JSON."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from catalog.detail import Answer, Attempt, Measured, Shown, ShownLocation
 from catalog.money import dollars
 from flows.cli.flags import Json
 
@@ -14,97 +13,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from catalog.detail import Answer, Measured, Shown, ShownLocation
-
-
-def json_of(shown: Shown) -> dict[str, Any]:
-    """Give everything: decimal strings for money, ISO 8601 for times, null for unknown."""
-    return {
-        "content_id": shown.content_id,
-        "size_bytes": shown.size_bytes,
-        "added_at": _json_time(shown.added_at),
-        "measured": shown.measured and _json_measures(shown.measured),
-        "locations": [_json_location(place) for place in shown.places],
-        "analyses": [_json_analysis(answer) for answer in shown.analyses],
-    }
-
-
-def _json_measures(measured: Measured) -> dict[str, Any]:
-    return {
-        "probe_status": measured.probe_status.value,
-        "probe_error": measured.probe_error,
-        "probe_engine": measured.probe_engine,
-        "container": measured.container,
-        "duration_seconds": measured.duration_seconds and float(measured.duration_seconds),
-        "duration_source": measured.duration_source.value,
-        "video_codec": measured.video_codec,
-        "audio_codec": measured.audio_codec,
-        "width": measured.width,
-        "height": measured.height,
-        "rotation": measured.rotation,
-        "fps": measured.fps and float(measured.fps),
-        "has_audio": measured.has_audio,
-        "recorded_at": _json_time(measured.recorded_at),
-        "tags": measured.tags,
-    }
-
-
-def _json_location(place: ShownLocation) -> dict[str, Any]:
-    return {
-        "uri": place.uri,
-        "name": place.name,
-        "size_bytes": place.size_bytes,
-        "storage_class": place.storage_class,
-        "first_seen": _json_time(place.first_seen),
-        "last_seen": _json_time(place.last_seen),
-        "missing_since": _json_time(place.missing_since),
-        "problem": place.problem,
-    }
-
-
-def _json_analysis(answer: Answer) -> dict[str, Any]:
-    return {
-        "task": answer.task.value,
-        "model": answer.model,
-        "instructions": answer.instructions,
-        "window": answer.window,
-        "status": answer.status.value,
-        "text": answer.text,
-        "coverage": answer.coverage,
-        "error": answer.error,
-        "completed_at": _json_time(answer.completed_at),
-        "predictions": [_json_attempt(attempt) for attempt in answer.predictions],
-    }
-
-
-def _json_attempt(attempt: Attempt) -> dict[str, Any]:
-    return {
-        "prediction_id": attempt.provider_id,
-        "run_id": attempt.run_id,
-        "status": attempt.status.value,
-        "quoted_usd": str(dollars(attempt.quoted_micros)),
-        "charged_usd": None
-        if attempt.charged_micros is None
-        else str(dollars(attempt.charged_micros)),
-        "held_at": _json_time(attempt.held_at),
-        "submitted_at": _json_time(attempt.submitted_at),
-        "completed_at": _json_time(attempt.completed_at),
-        "expires_at": _json_time(attempt.expires_at),
-        "settled_at": _json_time(attempt.settled_at),
-        "error": attempt.error,
-        "ledger": [
-            {
-                "kind": entry.kind.value,
-                "amount_usd": str(dollars(entry.amount_micros)),
-                "at": _json_time(entry.at),
-            }
-            for entry in attempt.ledger
-        ],
-    }
-
-
-def _json_time(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat()
+    from catalog.detail import Answer, Attempt, Measured, Shown, ShownLocation
 
 
 def show(video: str, /, *, json: Json = False) -> int:
@@ -257,3 +166,93 @@ def _print_answer(console: Console, answer: Answer, zone: ZoneInfo) -> None:
         console.print(
             said(f"{line} [{steps}]" if one.quoted_micros else line, "dim"), soft_wrap=True
         )
+
+
+def json_of(shown: Shown) -> dict[str, Any]:
+    """Give everything: decimal strings for money, ISO 8601 for times, null for unknown."""
+    return {
+        "content_id": shown.content_id,
+        "size_bytes": shown.size_bytes,
+        "added_at": _json_time(shown.added_at),
+        "measured": shown.measured and _json_measures(shown.measured),
+        "locations": [_json_location(place) for place in shown.places],
+        "analyses": [_json_analysis(answer) for answer in shown.analyses],
+    }
+
+
+def _json_measures(measured: Measured) -> dict[str, Any]:
+    return {
+        "probe_status": measured.probe_status.value,
+        "probe_error": measured.probe_error,
+        "probe_engine": measured.probe_engine,
+        "container": measured.container,
+        "duration_seconds": measured.duration_seconds and float(measured.duration_seconds),
+        "duration_source": measured.duration_source.value,
+        "video_codec": measured.video_codec,
+        "audio_codec": measured.audio_codec,
+        "width": measured.width,
+        "height": measured.height,
+        "rotation": measured.rotation,
+        "fps": measured.fps and float(measured.fps),
+        "has_audio": measured.has_audio,
+        "recorded_at": _json_time(measured.recorded_at),
+        "tags": measured.tags,
+    }
+
+
+def _json_location(place: ShownLocation) -> dict[str, Any]:
+    return {
+        "uri": place.uri,
+        "name": place.name,
+        "size_bytes": place.size_bytes,
+        "storage_class": place.storage_class,
+        "first_seen": _json_time(place.first_seen),
+        "last_seen": _json_time(place.last_seen),
+        "missing_since": _json_time(place.missing_since),
+        "problem": place.problem,
+    }
+
+
+def _json_analysis(answer: Answer) -> dict[str, Any]:
+    return {
+        "task": answer.task.value,
+        "model": answer.model,
+        "instructions": answer.instructions,
+        "window": answer.window,
+        "status": answer.status.value,
+        "text": answer.text,
+        "coverage": answer.coverage,
+        "error": answer.error,
+        "completed_at": _json_time(answer.completed_at),
+        "predictions": [_json_attempt(attempt) for attempt in answer.predictions],
+    }
+
+
+def _json_attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "prediction_id": attempt.provider_id,
+        "run_id": attempt.run_id,
+        "status": attempt.status.value,
+        "quoted_usd": str(dollars(attempt.quoted_micros)),
+        "charged_usd": None
+        if attempt.charged_micros is None
+        else str(dollars(attempt.charged_micros)),
+        "held_at": _json_time(attempt.held_at),
+        "submitted_at": _json_time(attempt.submitted_at),
+        "completed_at": _json_time(attempt.completed_at),
+        "expires_at": _json_time(attempt.expires_at),
+        "settled_at": _json_time(attempt.settled_at),
+        "error": attempt.error,
+        "ledger": [
+            {
+                "kind": entry.kind.value,
+                "amount_usd": str(dollars(entry.amount_micros)),
+                "at": _json_time(entry.at),
+            }
+            for entry in attempt.ledger
+        ],
+    }
+
+
+def _json_time(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()

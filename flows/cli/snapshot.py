@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from catalog.errors import UsageError
 from catalog.snapshot import Snapshot, open_snapshot
-from flows.configuration.catalog_file import path_in, require_own_catalog
 from flows.configuration.files import read_folder_files
+from flows.configuration.ownership import path_in, require_own_catalog
 
 _PREFIX = "reelcat_"
 

@@ -24,7 +24,7 @@ from catalog.settlement import (
     unclear_lines,
 )
 from catalog.values import BillingRow, PredictionStatus
-from flows.pipeline.preflight import check_drift
+from flows.pipeline.plan import check_drift
 from tasks.foundation.concurrency import together
 from tasks.runtime.services import Services
 from tasks.runtime.stats import RunStats

@@ -19,8 +19,8 @@ from catalog.errors import AccountStopped, UsageError
 from catalog.outstanding import Orphan
 from flows.pipeline.adoption import adopt_listed, count_waiting
 from flows.pipeline.billing import settle_or_say_why
+from flows.pipeline.plan import learn_time, name_drift
 from flows.pipeline.predict import Engine, new_engine
-from flows.pipeline.preflight import learn_time, name_drift
 from flows.pipeline.recovery import name_uncertain, resolve, take_over
 from flows.pipeline.report import RunReport, status_of
 from flows.pipeline.request import RunOptions

@@ -22,15 +22,18 @@ from catalog.values import RefusalKind
 from flows.pipeline.adoption import adopt_recent, claim_wanted
 from flows.pipeline.billing import settle, settle_or_say_why
 from flows.pipeline.ingest import ingest, join_in
-from flows.pipeline.plan import Planner, count, new_planner, require_budget
-from flows.pipeline.predict import Engine, new_engine
-from flows.pipeline.preflight import (
+from flows.pipeline.plan import (
+    Planner,
     check_account,
     check_price,
+    count,
     learn_time,
     name_drift,
+    new_planner,
+    require_budget,
     unacknowledged_drift,
 )
+from flows.pipeline.predict import Engine, new_engine
 from flows.pipeline.recovery import name_uncertain, resolve, take_over
 from flows.pipeline.report import RunReport, status_of
 from flows.pipeline.request import RunOptions

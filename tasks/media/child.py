@@ -1,7 +1,4 @@
-"""What runs inside a child of `pool`: inspects the batches it is handed, with its own copies.
-
-Module state is the child's whole life: made once by `begin`, used by every batch.
-"""
+"""What children that decode are handed of a file: no credentials, but a link where it takes one."""
 
 from __future__ import annotations
 
@@ -10,13 +7,31 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import TypeAlias
 
-from catalog.values import Inspection
+from catalog.values import Inspection, Listing
 from tasks.media.confinement import OUT_OF_MEMORY, limit_processor_time, limit_resources
 from tasks.media.engine import Engine
-from tasks.media.grants import Look
-from tasks.media.inspect import InspectOptions, engines_for, inspect
+from tasks.media.inspect import InspectOptions, engines_for, inspect, unread
+from tasks.storage.errors import StoreError
 from tasks.storage.registry import Stores
+from tasks.storage.store import Grant
+
+#: A file to look at, and what opens it.
+Look: TypeAlias = tuple[Listing, Grant | None]
+
+
+def looks_at(stores: Stores, listings: Sequence[Listing]) -> list[Look | Inspection]:
+    """Grant each file; where that is refused, that is all that will be known of it."""
+    return [_look_at(stores, listing) for listing in listings]
+
+
+def _look_at(stores: Stores, listing: Listing) -> Look | Inspection:
+    try:
+        return listing, stores.grant(listing)
+    except StoreError as error:
+        return unread(listing, error)
+
 
 #: Of mallopt(3), as glibc numbers them; it takes no larger threshold.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3

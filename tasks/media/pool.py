@@ -22,8 +22,8 @@ from pebble import ProcessExpired, ProcessPool
 from catalog.values import Inspection, Listing
 from tasks.foundation.processes import not_from_the_current_folder
 from tasks.media import child
+from tasks.media.child import Look, looks_at
 from tasks.media.confinement import OUT_OF_MEMORY, OUT_OF_MEMORY_SENTENCE, ConfinedContext
-from tasks.media.grants import Look, looks_at
 from tasks.media.inspect import InspectOptions, failed
 from tasks.storage.registry import Stores
 from tasks.storage.uris import scheme_of

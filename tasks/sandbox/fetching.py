@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from tasks.media.fingerprint import content_id
-from tasks.network.certificates import trusted
+from tasks.network.connections import trusted
 from tasks.network.proxies import ProxiedTransport
 from tasks.sandbox.options import Mode, SandboxOptions
 from tasks.sandbox.storage import Storage, claimed_seconds, identity, upload_id

@@ -25,7 +25,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from catalog.errors import SettingsError
 from catalog.values import Clock, utc_now
 from tasks.sandbox.app import create_app
-from tasks.sandbox.corruption import TRANSPORT
+from tasks.sandbox.fault_responses import TRANSPORT
 from tasks.sandbox.faults import Fault, Scripted
 from tasks.sandbox.fetching import Measure
 from tasks.sandbox.options import SandboxOptions

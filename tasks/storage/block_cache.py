@@ -17,8 +17,7 @@ from tenacity import (
 )
 
 from tasks.storage.errors import FileChanged, ReadCapReached, ReadInterrupted
-from tasks.storage.options import ReadCaps
-from tasks.storage.store import CountedReader
+from tasks.storage.store import CountedReader, ReadCaps
 
 BLOCK_BYTES = 64 * 1024
 

@@ -13,9 +13,8 @@ from catalog.errors import UsageError
 from catalog.values import Listing, SourceKind
 from tasks.storage.local import FileLister, FolderLister, LocalReader
 from tasks.storage.manifest import ManifestLister
-from tasks.storage.options import Grant, StoreOptions
 from tasks.storage.source import Source
-from tasks.storage.store import Lister, Opener, Reader
+from tasks.storage.store import Grant, Lister, Opener, Reader, StoreOptions
 from tasks.storage.uris import scheme_of, shown
 
 if TYPE_CHECKING:

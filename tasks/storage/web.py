@@ -34,8 +34,7 @@ from tasks.foundation.untrusted_values import (
     short,
     storable,
 )
-from tasks.network.certificates import trusted
-from tasks.network.connections import HostRefused, require_allowed, timed_by, within
+from tasks.network.connections import HostRefused, require_allowed, timed_by, trusted, within
 from tasks.network.hosts import HostRule
 from tasks.network.proxies import ProxiedTransport
 from tasks.storage.block_cache import BlockReader
@@ -48,9 +47,8 @@ from tasks.storage.errors import (
     StoreError,
     StoreUnreachable,
 )
-from tasks.storage.options import ReadCaps, StoreOptions, WebOptions
 from tasks.storage.registry import PerProcess
-from tasks.storage.store import CountedReader
+from tasks.storage.store import CountedReader, ReadCaps, StoreOptions, WebOptions
 
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-([0-9]+)/([0-9]+)")
 _SILENT = "the web server does not answer; check the address and the network"

@@ -41,11 +41,16 @@ from tasks.wavespeed.clock import ProviderClock
 from tasks.wavespeed.connection import Connection, Limits
 from tasks.wavespeed.errors import EndpointAbsent, RequestRejected, Troubled, UploadRefused
 from tasks.wavespeed.exchange import Check, Withheld, described, never_connected, send
-from tasks.wavespeed.history import history_query, read_history
 from tasks.wavespeed.money import collect_lines, read_balance, read_bill, read_price
 from tasks.wavespeed.outcomes import AnswerElsewhere, created_at, read_poll, read_submit
 from tasks.wavespeed.output_urls import look_behind
-from tasks.wavespeed.paging import pages_of_bill, pages_of_list, searches
+from tasks.wavespeed.paging import (
+    history_query,
+    pages_of_bill,
+    pages_of_list,
+    read_history,
+    searches,
+)
 from tasks.wavespeed.uploads import Opening, PutOutcome, neutral_name, put_file, read_ticket
 from tasks.wavespeed.wire import as_json, prediction_id
 

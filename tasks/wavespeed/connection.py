@@ -27,8 +27,7 @@ from tenacity import (
 from catalog.errors import ProviderUnreadable, SettingsError
 from tasks.foundation.crashpoints import crash_point
 from tasks.foundation.redaction import guard_http_logs, remember_secret
-from tasks.network.certificates import trusted
-from tasks.network.connections import checked_by
+from tasks.network.connections import checked_by, trusted
 from tasks.network.hosts import HostRule
 from tasks.network.proxies import AsyncProxiedTransport
 from tasks.wavespeed.clock import ProviderClock

@@ -18,7 +18,7 @@ from chaos.values import Cast, Command, End, Lowering, Script, Step, Turn, Wakin
 
 from tasks.sandbox.fault_responses import LOST_ANSWERS
 from tasks.sandbox.faults import Fault, FaultPlan, Stage
-from tasks.sandbox.prices import Rounding
+from tasks.sandbox.options import Rounding
 
 #: Longer than the last sign of life of a run on another machine is believed.
 LEASE_IS_OVER = 130.0

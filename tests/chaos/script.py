@@ -20,8 +20,7 @@ from chaos.values import Cast, Command, End, Place, Script, Step
 
 from catalog.values import AnalysisType
 from tasks.sandbox.faults import Fault, FaultPlan
-from tasks.sandbox.options import CreditRefusal, Mode, SandboxOptions
-from tasks.sandbox.prices import Rounding
+from tasks.sandbox.options import CreditRefusal, Mode, Rounding, SandboxOptions
 
 #: Every video lasts so long, so that the quote and the sandbox's price agree without a look at it.
 VIDEO_SECONDS = 7

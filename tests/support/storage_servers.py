@@ -14,8 +14,8 @@ import pytest
 from range_server import RangeServer, WebFile
 from swift_server import SwiftServer
 
-from tasks.storage.options import S3Options, StoreOptions
 from tasks.storage.registry import Stores
+from tasks.storage.store import S3Options, StoreOptions
 from tasks.storage.uris import file_uri, path_of, s3_uri, split_s3
 
 #: Profiles with temporary credentials, and when those expire.

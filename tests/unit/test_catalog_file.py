@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from catalog.errors import CatalogError
-from flows.configuration.catalog_file import require_own_catalog
+from flows.configuration.ownership import require_own_catalog
 
 
 @pytest.mark.parametrize(

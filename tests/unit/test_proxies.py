@@ -11,9 +11,9 @@ import pytest
 from pydantic import SecretStr
 
 from catalog.errors import SettingsError
-from tasks.network.certificates import trusted
+from tasks.network.connections import trusted
 from tasks.network.proxies import Proxies, proxies_of_environment
-from tasks.storage.options import WebOptions
+from tasks.storage.store import WebOptions
 from tasks.storage.web import web_clients
 from tasks.wavespeed.client import WaveSpeed
 

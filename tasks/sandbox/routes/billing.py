@@ -13,8 +13,8 @@ from tasks.sandbox import wire
 from tasks.sandbox.account import BillingQuery, Row
 from tasks.sandbox.faults import Fault
 from tasks.sandbox.fetching import Unreachable
+from tasks.sandbox.options import MODELS, discounted, price_micros
 from tasks.sandbox.predictions import OPEN, Prediction, Status
-from tasks.sandbox.prices import MODELS, discounted, price_micros
 from tasks.sandbox.provider import Sandbox
 from tasks.sandbox.wire import Refusal, ok, parse_rfc3339, rfc3339
 

@@ -15,8 +15,8 @@ from tasks.sandbox.audit import as_page, listed, summed_up
 from tasks.sandbox.fault_responses import LOST_ANSWERS
 from tasks.sandbox.faults import Fault, FaultPlan, Scripted
 from tasks.sandbox.history import HistoryQuery, Page
+from tasks.sandbox.options import MODELS
 from tasks.sandbox.predictions import OPEN, Prediction, Status, as_json
-from tasks.sandbox.prices import MODELS
 from tasks.sandbox.provider import Sandbox
 from tasks.sandbox.routes.access import Handler, origin, storage_origin
 from tasks.sandbox.wire import SECOND, Refusal, ok, parse_rfc3339, reply, span

@@ -20,11 +20,11 @@ from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 
 from catalog.errors import SettingsError
-from tasks.network.certificates import require_certificates
+from tasks.network.connections import require_certificates
 from tasks.network.proxies import proxies_of_environment
-from tasks.storage.options import S3Options
 from tasks.storage.s3.errors import EndpointInvalid, NotAsSet
 from tasks.storage.s3.read_limits import bound
+from tasks.storage.store import S3Options
 
 #: Ask an address of the machine's surroundings, which outside a cloud takes seconds to not answer.
 _ASK_AROUND = ("container-role", "iam-role")

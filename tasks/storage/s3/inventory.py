@@ -26,13 +26,13 @@ from catalog.errors import SourceError
 from catalog.values import Listing, ListingProblem
 from tasks.foundation.untrusted_values import integer_in, read_json, storable, time_in
 from tasks.storage.manifest import BoundedLines
-from tasks.storage.options import S3Options
 from tasks.storage.registry import PerProcess
 from tasks.storage.s3 import read_limits
 from tasks.storage.s3.client import S3Clients
 from tasks.storage.s3.errors import S3_ERRORS, body_error, reason_of, source_error
 from tasks.storage.s3.objects import class_to_meet, etag_in, nanoseconds
 from tasks.storage.source import is_candidate
+from tasks.storage.store import S3Options
 from tasks.storage.uris import s3_uri, split_s3
 
 #: What a row must have, as Amazon spells it in a CSV's schema; the first two are always there.

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from catalog.values import Listing, ListingProblem
-from tasks.storage.options import S3Options
 from tasks.storage.registry import PerProcess
 from tasks.storage.s3.client import S3Clients
 from tasks.storage.s3.errors import S3_ERRORS, reason_of, source_error
 from tasks.storage.s3.objects import class_to_meet, etag_in, nanoseconds, size_in
 from tasks.storage.source import is_candidate
+from tasks.storage.store import S3Options
 from tasks.storage.uris import s3_uri, split_s3
 
 

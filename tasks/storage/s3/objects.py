@@ -12,12 +12,11 @@ from catalog.values import Listing
 from tasks.foundation.untrusted_values import MOST_ETAG, MOST_INTEGER, nanoseconds_of, short
 from tasks.storage.block_cache import BlockReader
 from tasks.storage.errors import FileChanged, FileUnreadable, FileVanished, LinkTooShort
-from tasks.storage.options import Grant, ReadCaps, StoreOptions
 from tasks.storage.registry import PerProcess
 from tasks.storage.s3.client import LINK, QUERY, S3Clients, following_client
 from tasks.storage.s3.errors import S3_ERRORS, body_error, file_error
 from tasks.storage.s3.read_limits import read_at_most
-from tasks.storage.store import ARCHIVE_CLASSES, CountedReader
+from tasks.storage.store import ARCHIVE_CLASSES, CountedReader, Grant, ReadCaps, StoreOptions
 from tasks.storage.uris import split_s3
 
 #: What the catalog keeps of them.

@@ -13,7 +13,7 @@ from catalog.snapshot import Snapshot
 from catalog.totals import compare
 from catalog.values import AnalysisStatus, AnalysisType, RunStatus
 from tasks.sandbox.faults import Fault
-from tasks.sandbox.prices import Rounding
+from tasks.sandbox.options import Rounding
 
 pytestmark = pytest.mark.anyio
 

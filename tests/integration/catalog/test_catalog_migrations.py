@@ -16,7 +16,7 @@ from catalog_rows import FOLDER, listing, record, register, start_run, wanted_an
 from catalogs import config, migrate
 from sqlalchemy import event, inspect, select, text
 
-from catalog import schema
+from catalog import HEAD, schema
 from catalog.database import connect
 from catalog.errors import (
     CatalogError,
@@ -28,7 +28,6 @@ from catalog.errors import (
 )
 from catalog.models import Analysis, Base, SearchDocument
 from catalog.snapshot import open_snapshot
-from catalog.version import HEAD
 
 
 def sentence(error: ReelcatError) -> str:

@@ -15,10 +15,9 @@ from alembic.script import ScriptDirectory
 from catalog_deployers import deploy
 from table_rows import fill, kept, lost, tables_of
 
-from catalog import schema
+from catalog import HEAD, schema
 from catalog.database import Catalog, connect
 from catalog.models import Base
-from catalog.version import HEAD
 
 ROWS = 3
 DEPLOYERS = 3

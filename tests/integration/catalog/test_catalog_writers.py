@@ -25,13 +25,12 @@ from catalog_rows import (
 )
 from sqlalchemy import func, select
 
-from catalog import analyses, budgets, holding, locations, scans, uploads, videos
+from catalog import HEAD, analyses, budgets, holding, locations, scans, uploads, videos
 from catalog.database import connect
 from catalog.models import Analysis, Location, SearchDocument, Source, Upload, Video
 from catalog.rate_limits import Limits
 from catalog.schema import current, open_catalog
 from catalog.values import SourceKind
-from catalog.version import HEAD
 
 WRITERS = 6
 

@@ -12,8 +12,8 @@ from catalog.values import ProbeStatus
 from tasks.media.inspect import EngineChoice, InspectOptions, engines_for, inspect
 from tasks.media.pyav import PyAv
 from tasks.media.tags import Whereabouts
-from tasks.storage.options import ReadCaps, StoreOptions
 from tasks.storage.registry import Stores
+from tasks.storage.store import ReadCaps, StoreOptions
 from tasks.storage.uris import file_uri
 
 STORES = Stores()

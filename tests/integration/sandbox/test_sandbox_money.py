@@ -11,8 +11,7 @@ from sandbox_client import VIDEO, open_desk, options
 
 from catalog.pricing import MOLMO2, OFFLINE
 from tasks.sandbox.faults import Fault, Scripted
-from tasks.sandbox.options import CreditRefusal
-from tasks.sandbox.prices import Rounding
+from tasks.sandbox.options import CreditRefusal, Rounding
 
 pytestmark = pytest.mark.anyio
 

@@ -9,9 +9,9 @@ import pytest
 
 from tasks.storage.block_cache import BLOCK_BYTES
 from tasks.storage.errors import LinkTooShort, ReadCapReached, StoreRefused
-from tasks.storage.options import ReadCaps, StoreOptions
 from tasks.storage.registry import Stores
 from tasks.storage.s3.client import S3Clients
+from tasks.storage.store import ReadCaps, StoreOptions
 
 DATA = random.Random(3).randbytes(160 * BLOCK_BYTES + 99)
 KEY = "dir with space/ü+%41?x#y&z/a.mp4"

@@ -6,9 +6,9 @@ import pytest
 from catalog.errors import SourceError
 from catalog.values import Listing, ListingProblem
 from tasks.storage.errors import FileForbidden, StoreUnreachable
-from tasks.storage.options import StoreOptions
 from tasks.storage.registry import Stores
 from tasks.storage.source import parse_source
+from tasks.storage.store import StoreOptions
 
 
 def listed(text, stores: Stores) -> list[Listing | ListingProblem]:

@@ -12,9 +12,9 @@ from catalog.errors import SourceError
 from catalog.values import Listing, ListingProblem
 from tasks.storage.errors import FileUnreadable, StoreError
 from tasks.storage.local import Walk
-from tasks.storage.options import StoreOptions
 from tasks.storage.registry import Stores
 from tasks.storage.source import parse_source
+from tasks.storage.store import StoreOptions
 from tasks.storage.uris import file_uri, path_of
 
 

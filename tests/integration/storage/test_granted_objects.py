@@ -9,8 +9,8 @@ import psutil
 
 from catalog.values import ProbeStatus
 from tasks.media.pool import InspectPool
-from tasks.storage.options import S3Options, StoreOptions
 from tasks.storage.registry import Stores
+from tasks.storage.store import S3Options, StoreOptions
 
 
 def test_children_read_a_bucket_without_its_keys(bucket, clips, s3_server, monkeypatch):

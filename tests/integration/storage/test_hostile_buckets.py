@@ -11,10 +11,10 @@ from raw_server import head
 from catalog.errors import SourceError
 from catalog.values import ListingProblem
 from tasks.storage.errors import FileUnreadable, StoreUnreachable
-from tasks.storage.options import S3Options, StoreOptions
 from tasks.storage.registry import Stores
 from tasks.storage.s3 import read_limits
 from tasks.storage.source import parse_source
+from tasks.storage.store import S3Options, StoreOptions
 
 SIZE = 1_000_000
 ENDLESS = b" " * 65_536

@@ -9,8 +9,8 @@ from range_server import RangeServer, WebFile
 from raw_server import head
 
 from tasks.storage.errors import FileUnreadable, StoreError, StoreUnreachable
-from tasks.storage.options import StoreOptions, WebOptions
 from tasks.storage.registry import Stores
+from tasks.storage.store import StoreOptions, WebOptions
 
 SIZE = 1_000_000
 HASTY = StoreOptions(web=WebOptions(max_attempts=1, request_seconds=0.5))

@@ -7,9 +7,9 @@ import pytest
 from canned_s3 import CannedBucket, CannedS3
 
 from catalog.values import Listing, ListingProblem
-from tasks.storage.options import S3Options, StoreOptions
 from tasks.storage.registry import Stores
 from tasks.storage.source import parse_source
+from tasks.storage.store import S3Options, StoreOptions
 
 PAGE = 1000
 

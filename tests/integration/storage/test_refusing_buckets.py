@@ -14,9 +14,9 @@ from tasks.storage.errors import (
     StoreError,
     StoreUnreachable,
 )
-from tasks.storage.options import S3Options, StoreOptions
 from tasks.storage.registry import Stores
 from tasks.storage.source import parse_source
+from tasks.storage.store import S3Options, StoreOptions
 
 KEY = "2009/a b.mp4"
 

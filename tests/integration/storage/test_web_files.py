@@ -5,8 +5,8 @@ import pytest
 from range_server import WebFile
 
 from tasks.storage.errors import FileForbidden, FileUnreadable, StoreUnreachable
-from tasks.storage.options import StoreOptions, WebOptions
 from tasks.storage.registry import Stores
+from tasks.storage.store import StoreOptions, WebOptions
 
 DATA = random.Random(9).randbytes(300_000)
 

@@ -14,9 +14,8 @@ import pytest
 
 from catalog.values import AnalysisType
 from tasks.media.confinement import MEMORY_BYTES
-from tasks.sandbox.vision.describe import measure_duration, new_model
+from tasks.sandbox.vision.describe import MeasuringPool, measure_duration, new_model
 from tasks.sandbox.vision.measure import measure
-from tasks.sandbox.vision.pool import MeasuringPool
 from tasks.sandbox.vision.signals import NotDescribable
 
 SECRETS = {

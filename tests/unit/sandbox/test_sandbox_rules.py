@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from catalog.errors import SettingsError
 from catalog.pricing import MOLMO2, MOLMO2_PRICES, OFFLINE, quote
-from tasks.sandbox import prices, storage, wire
+from tasks.sandbox import options, storage, wire
 from tasks.sandbox.faults import Fault, FaultDraw, FaultPlan, Scripted, Stage
 from tasks.sandbox.pace import StartGate
 from tasks.sandbox.storage import upload_id
@@ -77,14 +77,14 @@ def test_an_offset_is_taken_off():
 
 @given(st.decimals(min_value="0.001", max_value="100000", places=3))
 def test_the_bill_by_blocks_is_our_quote_and_by_seconds_never_more(seconds):
-    blocks = prices.price_micros(MOLMO2, seconds)
+    blocks = options.price_micros(MOLMO2, seconds)
     assert blocks == quote(seconds, MOLMO2_PRICES)
-    assert prices.price_micros(MOLMO2, seconds, prices.Rounding.PER_SECOND) <= blocks
-    assert prices.price_micros(OFFLINE, seconds) == 0
+    assert options.price_micros(MOLMO2, seconds, options.Rounding.PER_SECOND) <= blocks
+    assert options.price_micros(OFFLINE, seconds) == 0
 
 
 def test_a_discount_rounds_up():
-    assert prices.discounted(5_000, Decimal("0.33333")) == 3_334
+    assert options.discounted(5_000, Decimal("0.33333")) == 3_334
 
 
 def test_the_gate_counts_starts_in_minutes_of_the_clock():

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from catalog.values import ListedPrediction
-from tasks.wavespeed.history import read_history
+from tasks.wavespeed.paging import read_history
 from tasks.wavespeed.wire import Envelope, read_time
 
 ID = "e6832d4abffb4d79bfbca19783fca133"
