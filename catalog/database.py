@@ -1,4 +1,10 @@
-"""Whether a catalog can be written to, tried without changing anything."""
+"""The catalog's database: opening, reading and writing it, on SQLite and on PostgreSQL.
+
+A read is a snapshot. Writers work one after the other: a write takes the catalog's one write lock
+before its first statement, so it decides on what is true, never gives up half-way, and behaves the
+same on both databases. What goes wrong in the database becomes a sentence. Whether a catalog takes
+writes at all is tried without changing anything.
+"""
 
 from __future__ import annotations
 

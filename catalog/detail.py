@@ -1,4 +1,8 @@
-"""Names whose letters are the same, however they are written."""
+"""One video, and everything that the catalog knows of it. Reads only.
+
+A video is found by its place, its content id or its name. Names are compared by their letters,
+because the same letter can be written in several ways.
+"""
 
 from __future__ import annotations
 

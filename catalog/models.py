@@ -1,4 +1,8 @@
-"""Column types: how values that databases spell differently are kept exactly."""
+"""The catalog's tables and column types; `migrations/` makes databases agree with them.
+
+Money columns are micro-dollars, times are UTC, and values that databases spell differently are kept
+exactly. Only `catalog` imports these classes.
+"""
 
 from __future__ import annotations
 

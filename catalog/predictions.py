@@ -1,7 +1,9 @@
-"""Outcomes: what becomes of nearly every prediction, acceptance and completion, for many at once.
+"""Predictions after the hold: each move of a paid attempt, with its money, in one transaction.
 
-A few statements write them all, each with its money, so that a thousand in flight cost little. Each
-item is one move of one prediction, which is not made twice: the answer at its place is False then.
+Every function here is called inside a transaction and leaves the ledger, the budgets and the
+analysis agreeing. A move that another process has already made is not made twice: the function
+says so by giving False. Acceptances and completions are written for many at once, in a few
+statements, so that a thousand in flight cost little.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Sightings: which known locations a scan saw as the catalog remembers them. Reads only.
+"""Scans: compare a listing with the catalog, and write down what is new, changed or gone.
 
 Most of an archive is as it was. That is found by reading and kept in memory, a byte for each
-location, so that a scan of a million unchanged files writes nothing. What is new, changed or back
-goes to `catalog.scans`.
+location, so that a scan of a million unchanged files writes nothing.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""The search language: how a line that a person typed becomes a question to a full-text index.
+"""Search: the language of a query, and the videos that match it. Reads only.
 
     harbour tour     both words, in any order
     "old harbour"    these words side by side
     -night           without this word (or "phrase")
     boat*            every word that begins so
 
-Pure. Anything may be typed: signs that are not part of a word separate words, and what a database
-takes for syntax never reaches it.
+Anything may be typed: signs that are not part of a word separate words, and what a database takes
+for syntax never reaches it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a prediction owes, once the bill has been read. Pure rules.
+"""Settlement: what ended predictions owe once the bill has been read, and where it differs.
 
-The bill has the last word on money: a completed prediction was booked at its quote until then, and
-a failed one keeps its hold.
+The bill has the last word on money. A completed prediction is booked at its quote until then, and a
+failed one keeps its hold. A lower bill is good news and is only shown; a higher one is *drift*.
 """
 
 from __future__ import annotations

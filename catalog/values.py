@@ -1,4 +1,8 @@
-"""The one place that asks what time it is; everything else is told."""
+"""The plain values of the catalog: frozen records, enums, and the clock.
+
+They have no behaviour beyond reading themselves, and can be made in a test without a database.
+`utc_now` and `uptime` are the one place that asks what time it is; everything else is told.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Help that teaches: a docstring as the terminal shows it."""
+"""Which commands there are, how their help looks, and how a call of `reelcat` ends.
+
+Exit codes: 0 done, 1 done with failures (or a bug, with its traceback), 2 usage or configuration,
+3 stopped by the account, 130 interrupted.
+
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The three standard streams as a command needs them, whatever the caller made of them."""
+"""Standard streams and the end of the process.
+
+Whatever the caller made of the streams, a command can write to them; and what a library still does
+at the exit cannot hold it up.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many nights a backlog takes."""
+"""`reelcat plan`: what a run would do and cost, and how many nights it would take."""
 
 from __future__ import annotations
 

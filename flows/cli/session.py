@@ -1,4 +1,7 @@
-"""Asking before money is spent."""
+"""A command that takes a while: its question before money is spent, its progress, and its stop.
+
+Without a terminal nothing is asked and nothing is shown until it is done.
+"""
 
 from __future__ import annotations
 

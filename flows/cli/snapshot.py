@@ -1,7 +1,8 @@
-"""The two settings that looking at a catalog needs, read without validating all the others.
+"""Opening the catalog for a command that only looks, with as little as that takes.
 
-`flows.settings` knows every setting and what each takes; importing what it needs for that takes
-longer than looking does. Whatever is not plain here is left to it, its sentence included.
+Reads the two settings that looking needs. `flows.settings` knows every setting and what each takes;
+importing what it needs for that takes longer than looking does. Whatever is not plain here is left
+to it, its sentence included.
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""How `reelcat` was called, so that commands which are shown can be copied as they stand."""
+"""Text for people: tables, numbers, times, and output without anything that gives orders.
+
+Results go to stdout, everything else to stderr. File names, tags, answers and messages come from
+strangers, so what cannot be seen in them is spelled out. Commands that are shown can be copied as
+they stand.
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,10 @@ ordinary user is a stranger's to root. A folder counts because whoever can write
 lies in it. That holds for sticky folders such as /tmp, too: others can make a file there before the
 user does, and a rule that depends on who was first is one that nobody can check by looking.
 
+A catalog says what was bought, so who can write it can make a run buy again. One that lies in the
+current folder is judged like every other file there, and so is one that a file of the folder names.
+A catalog elsewhere that the user names is the user's word.
+
 Light: looking at a catalog asks this.
 """
 

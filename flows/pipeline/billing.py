@@ -1,8 +1,9 @@
-"""The bill: book what the provider says that ended predictions cost.
+"""Billing: book what the provider says that ended predictions cost, also while a run buys.
 
 A bill without a line is believed only if it is seen to work: it must show another prediction, and
 the one that it showed last time. One that shows nothing at all is believed once it has done so for
-a week. What it does show and cannot be counted is kept, and stops paid runs.
+a week. What it does show and cannot be counted is kept, and stops paid runs. While a run buys, the
+bill is read often enough to stop in time, and not so often as to slow it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Claiming: look at new and changed files beside other runs, each of them once.
+"""Ingest: from sources to probed videos in the catalog.
 
-Whoever claims a page looks at it. No run goes on before all has been looked at, by whomever: what
-comes first is decided once everything is known.
+Runs that look at the same files claim them in pages, so that each file is looked at once. No run
+goes on before all has been looked at, by whichever run: what comes first is decided once everything
+is known.
 """
 
 from __future__ import annotations

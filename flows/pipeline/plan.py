@@ -1,4 +1,8 @@
-"""Plans: what is left in the sources, held against every budget in force."""
+"""Plans: what is left in the sources, within every budget in force, and the checks before a run.
+
+The checks compare our numbers with the provider's: its price of one video, its bill, its balance
+and its clock.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Securing: set money aside for analyses and learn where their videos lie, before any is sent."""
+"""One prediction: reserve its money, learn its video's address, and track it to its end."""
 
 from __future__ import annotations
 

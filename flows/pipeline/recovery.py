@@ -1,4 +1,4 @@
-"""Orphans: look after what runs left that died."""
+"""Recovery: what runs left that died, and what became of submissions whose answer was lost."""
 
 from __future__ import annotations
 

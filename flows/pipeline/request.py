@@ -1,4 +1,8 @@
-"""What one run is asked to do, whoever asks it."""
+"""What one run is asked to do: the forms on Prefect's page, and the options that they become.
+
+Prefect keeps parameters and shows them to everybody who may look, so no credential is one: the
+address of a file, which may be signed, is refused by the form itself.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The morning-after report: what Prefect's page shows of a run, in words and rows.
+"""Artifacts: what Prefect's page shows of a run while it goes on, and after it has ended.
 
-Pure text. File names and reasons come from strangers: secrets are masked in them, and no markup of
-theirs is read.
+They are a courtesy. A server that does not take them stops no run. File names and reasons come from
+strangers: secrets are masked in them, and no markup of theirs is read.
 """
 
 from __future__ import annotations

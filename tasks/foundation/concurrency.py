@@ -1,4 +1,8 @@
-"""Doing things together: a task group whose failure is the error that a person can mend."""
+"""Task groups whose failure is the error that a person can mend, and short calls in few threads.
+
+Going to a thread and back costs more than looking at a file does. Calls that many coroutines make
+at the same time therefore share a visit.
+"""
 
 from __future__ import annotations
 

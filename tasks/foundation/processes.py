@@ -1,4 +1,4 @@
-"""Processes of this machine: who we are, and who still lives."""
+"""Processes of this machine: who we are, who still lives, and what children import."""
 
 from __future__ import annotations
 

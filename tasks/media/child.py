@@ -1,4 +1,7 @@
-"""What children that decode are handed of a file: no credentials, but a link where it takes one."""
+"""What a child process does that decodes files, and what it is handed of each.
+
+It gets no credentials. Where a file lies elsewhere it gets a link, if the store gives one.
+"""
 
 from __future__ import annotations
 

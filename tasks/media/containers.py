@@ -1,6 +1,8 @@
-"""What a container's outermost structure can say of itself, whatever engine reads the file.
+"""A container's outermost structure, read without FFmpeg: MP4, Matroska and AVI.
 
-The record that `mp4`, `matroska` and `avi` fill in and `verdict` judges. Opens nothing.
+FFmpeg believes a header that promises more than the file holds; the sizes written around it tell.
+Finds whether the index is there and whole, how long the file says it is, and how its picture is
+turned. Sources: ISO 14496-12 (MP4, QuickTime, 3GP), RFC 9559 (Matroska, WebM), RIFF (AVI).
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The little that reading a video asks of a file object."""
+"""The small port that both probing engines pass through, and what goes through it.
+
+An engine reads and reports; it judges nothing. `assemble` turns its report into a probe.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Looks at one open file with an engine, or with two where the first is in doubt.
+"""One look at a location: which content lies there and what it measures, in one opening.
 
 The order of looking: the first bytes, the outer structure, the engine's header, and only where that
-is not believed, the packets. What a file contains never raises.
+is not believed, the packets; a second engine where the first is in doubt. What a file contains
+never raises: this is where one bad file stays one bad file.
 """
 
 from __future__ import annotations

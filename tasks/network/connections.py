@@ -1,4 +1,8 @@
-"""Whom to trust: the authorities' certificates that the environment names, or the usual ones."""
+"""Connections to hosts that strangers name, made only to an address that was judged.
+
+Whom to trust is said by the authorities' certificates that the environment names, or by the usual
+ones.
+"""
 
 from __future__ import annotations
 

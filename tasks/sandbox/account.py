@@ -1,4 +1,8 @@
-"""What one submission is charged: the list price, a discount, or what a fault makes of it."""
+"""The account behind the key: its predictions, its charges, its bill and its history.
+
+Synchronous and told what time it is. Decides what acceptance, ends and refunds mean for the
+account's money. Rows of the bill are only ever added.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Answers that do not arrive as they should: reset, stalled, cut short, slow.
+"""What faults do to an answer: reset, stalled, cut short, slow, or with broken bytes.
 
-On a port they happen to the real connection, which `port` puts into the scope. In-process there is
-none, so they raise what httpx would raise for it.
+On a port they happen to the real connection, which `server` puts into the scope. In-process there
+is none, so they raise what httpx would raise for it.
 """
 
 from __future__ import annotations

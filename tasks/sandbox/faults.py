@@ -1,8 +1,9 @@
-"""Every way in which the sandbox can misbehave, by name.
+"""Every way in which the sandbox can misbehave, by name, and which strikes when.
 
 A fault belongs to one stage: the moment at which it is drawn. `Fault.X.stage` and
-`Fault.X.sentence` say when and what; docs/sandbox.md lists them from here. How faults are drawn is
-in `plan`, what they do to an answer in `sabotage` and at the place that each stage names.
+`Fault.X.sentence` say when and what; docs/sandbox.md lists them from here. They are drawn by rates
+under a seed, by a script, or both. What they do to an answer is in `fault_responses`, and at the
+place that each stage names.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Files of this machine, which only a sandbox inside reelcat's own process reads.
+"""Getting at a video: from our own storage, from the web, or (in-process only) from a file.
 
-The fragment of their address says what is to be found there: `content`, the content's id, and
-`root`, the folder that no link may lead out of. Both may be missing.
+The fragment of a local file's address says what is to be found there: `content`, the content's id,
+and `root`, the folder that no link may lead out of. Both may be missing. Nothing here runs on the
+event loop for long.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Which predictions were paid for twice."""
+"""The account's history of predictions: newest first, by page, model, status and time.
+
+For the audit it also counts polls, and finds what was paid for twice.
+"""
 
 from __future__ import annotations
 

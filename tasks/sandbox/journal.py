@@ -1,4 +1,4 @@
-"""The state file: one JSON object a line, only ever added to.
+"""The state file: accepted predictions as JSON, one object a line, only ever added to.
 
 A last line that a crash cut short is dropped. The file holds addresses as they were submitted, so
 only its owner may read it.

@@ -1,6 +1,7 @@
-"""What the sandbox charges, worked out on its own.
+"""How a sandbox behaves: its tier, its latency, its faults, and what it charges.
 
-Not `catalog.pricing`: a mistake there has to show as a difference between our ledger and this bill.
+Prices are worked out here and not taken from `catalog.pricing`: a mistake there has to show as a
+difference between our ledger and this bill.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How long a prediction takes."""
+"""How fast the account starts predictions, and how long one takes."""
 
 from __future__ import annotations
 

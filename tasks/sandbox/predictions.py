@@ -1,6 +1,6 @@
-"""One prediction as the sandbox knows it, and how the API shows it.
+"""One prediction as the sandbox knows it: states, end, outputs, and how the API shows it.
 
-The record is the one thing here that changes: its status, its end and how often it was asked for.
+Nothing ticks: whoever looks says what time it is, and all that was due by then has happened.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Makes the small clips that the demonstration catalogs.
+"""The small clips that the demonstration catalogs: the holdings of a made-up archive.
 
-`sample_clips` says what they show. One of them is there twice and one is broken, because archives
-are like that.
+FFmpeg's own sources draw them. One of them is there twice and one is broken, because archives are
+like that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A sandbox on a port: uvicorn, with each request's connection at hand for faults to break.
+"""Running a sandbox on a port: uvicorn, with each request's connection at hand for faults to break.
 
 Owns sockets and signals; the application knows of neither.
 """

@@ -1,4 +1,8 @@
-"""What video addresses say: which video they mean, and which length a canned one claims."""
+"""Uploads: tickets, the objects that were PUT under them, and where those lie on disk.
+
+A ticket is good for one PUT of exactly the announced size. A video's address says which video is
+meant, and which length a canned one claims.
+"""
 
 from __future__ import annotations
 

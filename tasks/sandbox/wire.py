@@ -1,6 +1,7 @@
-"""Moments as integer nanoseconds since 1970, and how the API writes and reads them.
+"""The API's JSON: bodies of requests, the envelope of answers, refusals, and moments in time.
 
-Integers keep the nine fractional digits of the provider's times and compare exactly.
+Unknown keys of a body are dropped, wrong values refused by name. Moments are integer nanoseconds
+since 1970, which keep the nine fractional digits of the provider's times and compare exactly.
 """
 
 from __future__ import annotations

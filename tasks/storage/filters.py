@@ -1,4 +1,4 @@
-"""Which names a run is about: `--include` and `--exclude` as pure values."""
+"""Which of the listed files a run is about: `--include` and `--exclude` as pure values."""
 
 from __future__ import annotations
 

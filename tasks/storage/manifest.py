@@ -1,4 +1,8 @@
-"""Lines of a text that somebody else wrote, none of them longer than memory allows."""
+"""Lists of files: what each line names, and a lister that looks at each.
+
+`list.txt` has one location a line, `list.csv` a column named uri, url or path, `list.jsonl` an
+object a line. No line is read that is longer than memory allows.
+"""
 
 from __future__ import annotations
 

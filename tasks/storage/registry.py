@@ -1,4 +1,8 @@
-"""One costly client per process, made when it is first needed."""
+"""The one place that knows which store a source or a URI belongs to.
+
+`Stores` can be handed to another process: what travels is its options, and each process makes its
+own clients when they are first needed.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Which names are worth a look, judged by the name alone.
+"""What a person may name as a source, and which names in it are worth a look.
 
-A folder of a camera or a NAS holds thumbnails, half-finished downloads and macOS's shadow files
+A folder, a file, `s3://bucket/prefix`, a manifest as `@list.txt`, or that of an S3 Inventory. A
+folder of a camera or a NAS holds thumbnails, half-finished downloads and macOS's shadow files
 beside the videos; opening each to find out would cost more than the videos do.
 """
 

@@ -1,6 +1,8 @@
-"""How stores behave: plain records that can be handed to another process.
+"""What every store can do, whatever lies behind it, and the options that it takes.
 
-Credentials are not here: boto3 finds its own.
+Two narrow ports: a `Lister` says what a source holds, a `Reader` looks at, opens and lends one of
+its files. Options are plain records that can be handed to another process. Credentials are not
+among them: boto3 finds its own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""The account's key: what can be one, and who gets it."""
+"""HTTP to the provider: who gets the key, how many requests are open, how long one may take.
+
+Owns two httpx clients. The one with the key speaks to the API's own origin and follows no redirect;
+the other one has no key and speaks to storage.
+"""
 
 from __future__ import annotations
 

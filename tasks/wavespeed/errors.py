@@ -1,4 +1,4 @@
-"""What a rejected request says of the video: wrong for good, or only for now.
+"""Why the provider did not do what was asked, as errors, and what a rejection says of the video.
 
 The provider documents 400 for wrong parameters and names the field. Under the same status it and
 what stands before it also say that they are busy, or that they could not reach the video.

@@ -1,4 +1,7 @@
-"""Withholding: a submission may turn out not to be wanted while it waits for other requests."""
+"""One request and its answer: sent once, read up to a size and a deadline, errors in words.
+
+A submission may turn out not to be wanted while it waits for other requests; it is then withheld.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Opening the answer to a question that costs nothing and may be asked again.
+"""What the provider's answer means: to a submission, to a poll, and to a question that is free.
 
-Sorts what is not an answer into what stops the account, what will never be answered and what may be
-answered in a moment. Submitting and polling have rules of their own.
+Only a certain refusal of a submission frees its money. A poll never ends a prediction because of a
+gateway: only the provider's own statuses do. A free question may be asked again.
 """
 
 from __future__ import annotations

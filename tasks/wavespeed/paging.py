@@ -1,4 +1,4 @@
-"""Going through a list that changes while it is read.
+"""Pages of the account's history and bill: going through a list that changes while it is read.
 
 The provider promises neither a total, nor pages as large as asked for, nor that pages hold still:
 rows may appear twice. So a list is whole only when the provider has said so and everything that it

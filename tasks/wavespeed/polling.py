@@ -1,7 +1,8 @@
-"""The best ages at which to look, given what predictions took: few looks and little waiting.
+"""When to look at a prediction next: a pure policy, fed with what predictions took lately.
 
-A pure calculation over a sample. Each look costs as much as so many seconds of an end that nobody
-has noticed, and the cheapest sequence of looks is found from the last one backwards.
+Each look costs as much as so many seconds of an end that nobody has noticed. From a sample of
+recent times the cheapest sequence of looks is found, from the last one backwards. Looks are rare, so it is
+also estimated how many predictions have ended that nobody has looked at since.
 """
 
 from __future__ import annotations

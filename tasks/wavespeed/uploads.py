@@ -1,8 +1,8 @@
-"""Upload tickets: where the provider lets a file be brought, and with which headers.
+"""Bringing a local file to the provider's storage: one ticket, one PUT.
 
-A ticket makes this machine send a film to an address that others chose, so it is judged before: no
-internal host, no plain HTTP where the API is not plain itself, no password, and no header that
-would speak for somebody or change what is sent.
+Sends the bytes from disk in constant memory. A ticket makes this machine send a film to an address
+that others chose, so it is judged before: no internal host, no plain HTTP where the API is not
+plain itself, no password, and no header that would speak for somebody or change what is sent.
 """
 
 from __future__ import annotations

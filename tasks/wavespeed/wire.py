@@ -1,8 +1,9 @@
-"""What all answers have in common: the envelope, its message, `Retry-After`, times and ids.
+"""The JSON of the API as records: the envelope, its message, times and ids, and an output's text.
 
 Everything here is pure and takes whatever bytes came: gateways answer HTML, connections end
 half-way, and fields change their type. What cannot be read is None, never an exception and never a
-guess.
+guess. The documentation calls `outputs[0]` a URL, the model's own page shows a sentence; both are
+read.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Submitting, polling, listing and deleting predictions."""
+"""Submitting, polling, listing and deleting predictions, the audit and the controls."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""Understands what instructions ask for, as far as signals can answer.
+"""Answers a task about a video from its signals.
 
-Pure. Words are looked for, never repeated: what somebody asks is no statement about the video.
+Pure: the same signals, task and instructions give the same text. Every answer ends by saying what
+cannot be told by measuring. Words of the instructions are looked for, never repeated: what somebody
+asks is no statement about the video.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Describes videos, and measures each only once for several tasks."""
+"""Describes videos by FFmpeg's measurements, in place of a model.
+
+Child processes measure. Each video is measured once for several tasks.
+"""
 
 from __future__ import annotations
 

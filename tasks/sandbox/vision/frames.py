@@ -1,4 +1,8 @@
-"""Opens a video for measuring and chooses its streams; every refusal is one sentence."""
+"""Pictures of a video, one at a time: FFmpeg's filters for every pixel, a coarse grid for the rest.
+
+Opening chooses the streams; every refusal is one sentence. The grid of averaged colours is 24 by 24
+whatever the picture's size. Memory does not grow with the video.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Reads what a container says in words: a few tags, chapters, subtitle lines.
+"""Reads a video once, from the start, and measures picture, sound and text on the way.
 
-Where a video was taken is never read. All of it is somebody's claim, so it is cut short and freed
-of control characters before anything quotes it.
+Text is a few tags, chapters and subtitle lines. Where a video was taken is never read. All of it is
+somebody's claim, so it is cut short and freed of control characters before anything quotes it.
 """
 
 from __future__ import annotations

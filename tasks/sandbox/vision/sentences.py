@@ -1,4 +1,4 @@
-"""Small pieces of English for measured values: no sentence here knows which task it serves.
+"""Measured values as English: words, what follows from them over time, and sentences.
 
 Pure. The limits between words were set by looking at what the words then said of real videos.
 """

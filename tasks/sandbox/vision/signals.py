@@ -1,4 +1,7 @@
-"""Finds stretches of time: those that FFmpeg's detectors note on frames, and those of movement."""
+"""What can be measured of a video, as plain values, and the stretches of time it holds for.
+
+Times are seconds from the first picture. Nothing here reads a file or knows English.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Whether there are credentials for buckets, as far as can be told without asking a network."""
+"""boto3 clients, set up for many objects and for links that others can follow.
+
+boto3 finds credentials and endpoint itself. Whether there are credentials is told as far as that
+can be without asking a network.
+"""
 
 from __future__ import annotations
 

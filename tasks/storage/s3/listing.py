@@ -1,8 +1,8 @@
-"""Dividing a long listing into ranges of keys that can be listed side by side.
+"""Listing a bucket: one request per thousand keys, a few pages in memory, none per object.
 
+What does not fit one page is listed in ranges of keys side by side, in a bounded number of threads.
 Keys come sorted by their UTF-8, which is how Python compares text as well. A range ends with a key
-that belongs to it; None is the end of all. Where to cut is asked from the folders that lie between:
-pure decisions here, the asking is the lister's.
+that belongs to it; None is the end of all. Where to cut is asked from the folders that lie between.
 """
 
 from __future__ import annotations

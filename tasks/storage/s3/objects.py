@@ -1,4 +1,8 @@
-"""Reading what S3 answers about an object, so that a listing and a HEAD agree on it."""
+"""Single objects: looking at them, reading them, and links by which the provider fetches them.
+
+A link is a secret that is made when it is sent: nothing here logs or keeps one. A listing and a
+HEAD agree on what S3 answers about an object.
+"""
 
 from __future__ import annotations
 
