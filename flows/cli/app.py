@@ -2,7 +2,6 @@
 
 Exit codes: 0 done, 1 done with failures (or a bug, with its traceback), 2 usage or configuration,
 3 stopped by the account, 130 interrupted.
-
 """
 
 from __future__ import annotations

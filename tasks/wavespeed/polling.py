@@ -1,8 +1,8 @@
 """When to look at a prediction next: a pure policy, fed with what predictions took lately.
 
 Each look costs as much as so many seconds of an end that nobody has noticed. From a sample of
-recent times the cheapest sequence of looks is found, from the last one backwards. Looks are rare, so it is
-also estimated how many predictions have ended that nobody has looked at since.
+recent times the cheapest sequence of looks is found, from the last one backwards. Looks are rare,
+so it is also estimated how many predictions have ended that nobody has looked at since.
 """
 
 from __future__ import annotations
