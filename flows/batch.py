@@ -1,5 +1,8 @@
-"""The flows under the name that deployments of earlier versions are registered with."""
+"""The flows under the names that deployments of version 0.1 are registered with."""
 
 from __future__ import annotations
 
-from flows.deployments import *  # noqa: F403 - whatever was registered
+from flows.deployments import catalog_videos, reconcile_account
+from flows.deployments import join_run as help_out
+
+__all__ = ["catalog_videos", "help_out", "reconcile_account"]

@@ -2,11 +2,18 @@
 
 Thin: they read the worker's settings, open the services, and let the same code run that `reelcat`
 runs. Prefect schedules, watches and shows; what is true is in the catalog.
+
+A run discovers what its sources hold, probes what is new, predicts what is left, collects what
+earlier runs left out, and settles with the bill. Each of these steps is a task of its own
+(`flows.prefect_support.tasks`), and each task run is a batch of hundreds. It is never one video: a
+task run costs Prefect's server more than a prediction costs us, and 200,000 of them are no page
+that anybody reads.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -18,7 +25,7 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
 from prefect.states import Cancelled, Completed, Failed
 
 from catalog import budgets
@@ -86,13 +93,22 @@ class LocalRun:
 #: Set around a call of a flow; such things cannot be parameters, which Prefect writes down.
 local_run: ContextVar[LocalRun | None] = ContextVar("calling", default=None)
 
+
+def name_for_people() -> str:
+    """Name a flow run by its deployment and the day it was due, as `nightly 2026-11-30`."""
+    day = flow_run.scheduled_start_time
+    with contextlib.suppress(ReelcatError):
+        day = day.astimezone(read_settings().zone)
+    return f"{deployment.name or flow_run.flow_name} {day:%Y-%m-%d}"
+
+
 _ANY_VIDEOS = Videos()
 _USUAL_QUESTIONS = Questions()
 _USUAL_SPENDING = Spending()
 _USUAL_PACE = Pace()
 
 
-@flow(name="catalog-videos", persist_result=False)
+@flow(name="catalog-videos", flow_run_name=name_for_people, persist_result=False)
 async def catalog_videos(
     videos: Videos = _ANY_VIDEOS,
     questions: Questions = _USUAL_QUESTIONS,
@@ -124,7 +140,7 @@ async def catalog_videos(
     return await _conducted("catalog-videos", run, options)
 
 
-@flow(name="reconcile-account", persist_result=False)
+@flow(name="reconcile-account", flow_run_name=name_for_people, persist_result=False)
 async def reconcile_account() -> State[None]:
     """Collect what earlier runs left out, and compare with the provider's bill. Buys nothing.
 
@@ -134,8 +150,8 @@ async def reconcile_account() -> State[None]:
     return await _conducted("reconcile-account", reconcile, lambda _: options)
 
 
-@flow(name="help-out", persist_result=False)
-async def help_out(sharing: Sharing) -> State[None]:
+@flow(name="join-run", flow_run_name="join {sharing.run_id}", persist_result=False)
+async def join_run(sharing: Sharing) -> State[None]:
     """Share a run that was started elsewhere: its work, its budget and its end.
 
     Runs of `catalog-videos` with several workers start this by themselves; by hand it adds a worker
@@ -150,7 +166,7 @@ async def help_out(sharing: Sharing) -> State[None]:
             settings, sharing.run_id, sources=sharing.sources, flow_run_id=flow_run.id
         )
 
-    return await _conducted("help-out", run, options)
+    return await _conducted("join-run", run, options)
 
 
 async def _conducted(

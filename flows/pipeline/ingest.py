@@ -22,7 +22,7 @@ from catalog.money import show
 from catalog.pricing import quote
 from catalog.values import ProbeStatus
 from flows.pipeline.recovery import end_dead_runs
-from flows.pipeline.runner import Runner
+from flows.pipeline.runner import Runner, Step
 from tasks.discover import discover
 from tasks.foundation.concurrency import together
 from tasks.foundation.events import tell
@@ -134,12 +134,12 @@ class _Claiming:
     async def _look_at(self, mine: Sequence[Unlooked], turn: Turn) -> None:
         self._pages += 1
         page = self._pages
-        name = f"probe-{page} ({len(mine)} files)"
+        label = f"probe-{page} ({len(mine)} files)"
         with turn.written:
             probe = partial(
                 probe_page, mine, self.services, self.stats, when_looked_at=turn.looked_at.close
             )
-            await self.runner.batch(name, probe)
+            await self.runner.batch(Step.PROBE, label, probe)
         await self._unclaim([one.id for one in mine])
         probed = self.stats.videos.probed
         tell("batch.probed", batch=page, files=len(mine), probed=probed)
@@ -190,7 +190,7 @@ async def ingest(
             break
         stats.stage = f"Listing {source.label}"
         work = partial(discover, source, selection, services, stats)
-        found = await runner.batch(f"discover {source.label}", work)
+        found = await runner.batch(Step.DISCOVER, f"discover {source.label}", work)
         if found is not None:
             scopes.append(found.scope)
             listed.append(source)

@@ -30,7 +30,7 @@ from catalog.values import (
 )
 from flows.pipeline.billing import BillWatch
 from flows.pipeline.prediction import ReservedAnalysis, Reserver, Tracker
-from flows.pipeline.runner import Runner
+from flows.pipeline.runner import Runner, Step
 from tasks.foundation.concurrency import together
 from tasks.poll import Poller
 from tasks.publish import Addresses, CannotAddress
@@ -93,8 +93,9 @@ class Engine:
         async with together() as group:
             for number, batch in enumerate(batched(jobs, BATCH), start=1):
                 self._queue(len(batch))
-                name = f"predict-{number} ({len(batch)} analyses)"
-                group.create_task(self.runner.batch(name, partial(self._batch, batch)))
+                label = f"predict-{number} ({len(batch)} analyses)"
+                work = partial(self._batch, batch)
+                group.create_task(self.runner.batch(Step.PREDICT, label, work))
                 await self._hungry.wait()
                 if self.halted:
                     break

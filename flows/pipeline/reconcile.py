@@ -25,7 +25,7 @@ from flows.pipeline.recovery import name_uncertain, resolve, take_over
 from flows.pipeline.report import RunReport, status_of
 from flows.pipeline.request import RunOptions
 from flows.pipeline.run_record import background, recorded
-from flows.pipeline.runner import Runner
+from flows.pipeline.runner import Runner, Step
 from flows.settings import Settings
 from tasks.foundation.concurrency import together
 from tasks.runtime.services import Services
@@ -77,9 +77,9 @@ async def reconcile(
             orphans = await take_over(services, run_id=record.run_id, stats=stats)
             named = await asyncio.to_thread(_named, assume_lost, older_than, services)
             orphans += await _adopt(services, record.run_id, stats, after_restore=after_restore)
-            await runner.batch("collect", partial(_collect, engine, orphans, stats))
+            await runner.batch(Step.COLLECT, "collect", partial(_collect, engine, orphans, stats))
             await _assume_lost(named, services, stats)
-            await runner.batch("settle", partial(settle_or_say_why, services, stats))
+            await runner.batch(Step.SETTLE, "settle", partial(settle_or_say_why, services, stats))
         if acknowledge is Acknowledge.DRIFT:
             await _acknowledge(services, stats)
         record.report = await _report(record.run_id, engine, services, stats)

@@ -155,7 +155,7 @@ class Pace(_Form):
         le=64,
         title="Workers",
         description="How many workers share the run, this one among them. The others are asked for "
-        "as runs of the deployment `help`, and need the same catalog and the same sources.",
+        "as runs of the deployment `join`, and need the same catalog and the same sources.",
     )
 
 

@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import random
 from collections.abc import Sequence
+from functools import partial
 
 from catalog import ledger, outstanding
 from catalog.errors import AccountStopped, ProviderUnreadable, ReelcatError
@@ -38,7 +39,7 @@ from flows.pipeline.recovery import name_uncertain, resolve, take_over
 from flows.pipeline.report import RunReport, status_of
 from flows.pipeline.request import RunOptions
 from flows.pipeline.run_record import background, recorded
-from flows.pipeline.runner import Runner
+from flows.pipeline.runner import Runner, Step
 from flows.pipeline.workers import Others, count_others
 from flows.settings import Settings
 from tasks.foundation.concurrency import together
@@ -97,7 +98,9 @@ async def _catalog(
     stopped: ReelcatError | None = None
     scopes: Sequence[SourceRange] = ()
     async with together() as group:
-        group.create_task(engine.collect([*orphans, *adopted]))
+        if left := [*orphans, *adopted]:
+            label, work = f"collect ({len(left)} predictions)", partial(engine.collect, left)
+            group.create_task(runner.batch(Step.COLLECT, label, work))
         others = Others(engine=engine, group=group)
         try:
             async with background(others.watch()):
@@ -112,7 +115,7 @@ async def _catalog(
                 await _buy(scopes, planner, engine, others, stats)
         except ReelcatError as error:
             stopped = error
-    await settle_or_say_why(services, stats)
+    await runner.batch(Step.SETTLE, "settle", partial(settle_or_say_why, services, stats))
     if stopped is not None:
         raise stopped
     if stats.analyses.collected and stats.analyses.in_flight_elsewhere:

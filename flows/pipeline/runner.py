@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from catalog.planning import Plan
@@ -12,11 +13,21 @@ from tasks.runtime.stats import RunStats
 T = TypeVar("T")
 
 
+class Step(StrEnum):
+    """What a batch of work does; by this its times are compared and its number is limited."""
+
+    DISCOVER = "discover"
+    PROBE = "probe"
+    PREDICT = "predict"
+    COLLECT = "collect"
+    SETTLE = "settle"
+
+
 class Runner(Protocol):
     """How a run is seen and steered from outside."""
 
-    async def batch(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
-        """Do one batch of work, under this name."""
+    async def batch(self, step: Step, label: str, work: Callable[[], Awaitable[T]]) -> T:
+        """Do one batch of a step's work. The label says which to a person."""
 
     async def agree(self, plan: Plan, stats: RunStats) -> bool:
         """Show what is about to be spent; False means that nothing is to be."""
@@ -38,7 +49,7 @@ class LocalRunner:
     def __init__(self) -> None:
         self._stop_asked = asyncio.Event()
 
-    async def batch(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
+    async def batch(self, step: Step, label: str, work: Callable[[], Awaitable[T]]) -> T:
         """Do it here and now."""
         return await work()
 

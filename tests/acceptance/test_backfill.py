@@ -168,7 +168,7 @@ def backfill(tmp_path_factory, clips, postgresql_shelf):
         victim = killed_guest(prefect, workers, catalog_url)
         clock.let_go()
         host = prefect.ended(started, PATIENCE_SECONDS)
-        guests = prefect.runs("help-out/help")
+        guests = prefect.runs("join-run/join")
         yield Ended(
             host=host,
             guests=guests,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from flows.pipeline.runner import LocalRunner
+from flows.pipeline.runner import LocalRunner, Step
 
 #: On a busy machine everything takes its time.
 PATIENCE_SECONDS = 60
@@ -18,8 +18,8 @@ class Meeting(LocalRunner):
         self._everybody = everybody
         self._has_met = False
 
-    async def batch(self, name, work):
-        if name.startswith("predict") and not self._has_met:
+    async def batch(self, step, label, work):
+        if step is Step.PREDICT and not self._has_met:
             self._has_met = True
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await self._everybody.wait()

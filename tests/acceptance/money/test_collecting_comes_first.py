@@ -14,7 +14,7 @@ from catalog.models import Analysis
 from catalog.values import AnalysisStatus, AnalysisType
 from flows.cli.summary import print_run
 from flows.pipeline.request import RunOptions
-from flows.pipeline.runner import LocalRunner
+from flows.pipeline.runner import LocalRunner, Step
 from flows.wiring import open_services
 from tasks.poll import Poller
 from tasks.wavespeed.polling import PollSchedule, ServiceTimes, Unseen
@@ -93,9 +93,9 @@ class DoorThatWaits(LocalRunner):
         super().__init__()
         self._world, self._completed = world, completed
 
-    async def batch(self, name, work):
+    async def batch(self, step, label, work):
         async with asyncio.timeout(60):
-            while self._done() < self._completed:  # noqa: ASYNC110 - the catalog alone knows
+            while step is not Step.COLLECT and self._done() < self._completed:  # noqa: ASYNC110 - the catalog alone knows
                 await asyncio.sleep(0.01)
         return await work()
 

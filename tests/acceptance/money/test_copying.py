@@ -11,7 +11,7 @@ from money_processes import KILLED, Order, forking
 from money_world import PRICE
 
 from catalog.values import PredictionStatus
-from flows.pipeline.runner import LocalRunner
+from flows.pipeline.runner import LocalRunner, Step
 from tasks.sandbox.faults import Fault
 
 pytestmark = pytest.mark.anyio
@@ -70,8 +70,8 @@ async def test_a_copy_is_refused_while_a_run_is_at_work(world, elsewhere):
     class Watching(LocalRunner):
         said = None
 
-        async def batch(self, name, work):
-            if name.startswith("predict") and self.said is None:
+        async def batch(self, step, label, work):
+            if step is Step.PREDICT and self.said is None:
                 self.said = await here.reelcat("db", "copy", here.catalog_url, elsewhere)
             return await work()
 

@@ -15,7 +15,7 @@ from catalog.database import connect
 from catalog.models import Location
 from catalog.values import AnalysisStatus, AnalysisType
 from flows.pipeline import ingest
-from flows.pipeline.runner import LocalRunner
+from flows.pipeline.runner import LocalRunner, Step
 from tasks.sandbox.faults import Fault
 
 pytestmark = pytest.mark.anyio
@@ -58,9 +58,9 @@ class StoppedWhileLooking(LocalRunner):
         super().__init__()
         self.looking = []
 
-    async def batch(self, name, work):
-        if name.startswith("probe"):
-            self.looking.append(name)
+    async def batch(self, step, label, work):
+        if step is Step.PROBE:
+            self.looking.append(label)
         if len(self.looking) == 2:
             self.stop()
         return await work()

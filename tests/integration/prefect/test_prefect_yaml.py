@@ -16,7 +16,7 @@ from prefect.client.schemas.objects import ConcurrencyLimitStrategy
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.flows import Flow, load_flow_from_entrypoint
 
-from flows.prefect_support.tasks import HELP
+from flows.prefect_support.tasks import JOIN
 
 ROOT = Path(__file__).parents[3]
 WRITTEN = yaml.safe_load((ROOT / "prefect.yaml").read_text())
@@ -26,7 +26,7 @@ KEYS = {
     *("schedules", "concurrency_limit", "parameters"),
 }
 
-SHARES = DEPLOYMENTS["help"]
+SHARES = DEPLOYMENTS["join"]
 STARTED = {name: one for name, one in DEPLOYMENTS.items() if one is not SHARES}
 
 each = pytest.mark.parametrize("deployment", DEPLOYMENTS.values(), ids=DEPLOYMENTS)
@@ -42,11 +42,11 @@ def test_prefect_reads_the_file():
 
 
 def test_the_four_deployments_and_the_one_that_shares_their_runs_are_there():
-    assert set(DEPLOYMENTS) == {"nightly", "backfill", "bulk", "reconcile", "help"}
+    assert set(DEPLOYMENTS) == {"nightly", "backfill", "bulk", "reconcile", "join"}
 
 
 def test_workers_are_called_by_the_name_that_is_deployed():
-    assert f"{flow_of(SHARES).name}/{SHARES['name']}" == HELP
+    assert f"{flow_of(SHARES).name}/{SHARES['name']}" == JOIN
 
 
 @each
