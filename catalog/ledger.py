@@ -46,17 +46,6 @@ def release(session: Session, prediction: Prediction, *, now: datetime) -> None:
     book(session, prediction, LedgerKind.RELEASE, -prediction.quoted_micros, now=now)
 
 
-def entries_of(session: Session, prediction_id: int) -> list[LedgerEntry]:
-    """Give the history of one prediction's money."""
-    return list(
-        session.scalars(
-            select(LedgerEntry)
-            .where(LedgerEntry.prediction_id == prediction_id)
-            .order_by(LedgerEntry.id)
-        )
-    )
-
-
 def last_charged(session: Session, endpoint: str, *, since: datetime) -> str | None:
     """Give the provider's id of the last prediction whose charge a bill has shown since then."""
     return session.scalar(

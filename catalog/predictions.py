@@ -22,7 +22,7 @@ from catalog.errors import CatalogReplaced, ProviderIdTaken
 from catalog.lifecycle import ENDED, LIVE, is_to_make
 from catalog.matching import INTENT_LASTS
 from catalog.models import Analysis, LedgerEntry, Prediction
-from catalog.settlement import Billed, Settlement
+from catalog.settlement import Settlement
 from catalog.values import (
     AnalysisStatus,
     Completed,
@@ -57,7 +57,7 @@ class Completion:
     now: datetime
 
 
-def accept_all(session: Session, items: Sequence[Acceptance]) -> list[bool]:
+def accept(session: Session, items: Sequence[Acceptance]) -> list[bool]:
     """Write down that these run, whoever learned of it.
 
     One that was released meanwhile is held again, whatever the budgets say: it will be billed.
@@ -122,7 +122,7 @@ def has_live(session: Session, analysis_id: int, *, besides: int | None = None) 
     return session.execute(others.limit(1)).first() is not None
 
 
-def complete_all(session: Session, items: Sequence[Completion]) -> list[bool]:
+def complete(session: Session, items: Sequence[Completion]) -> list[bool]:
     """Keep these answers and book their quotes as charged, until the bill says what they were.
 
     Raises:
@@ -145,7 +145,7 @@ def complete_all(session: Session, items: Sequence[Completion]) -> list[bool]:
             insert(LedgerEntry.__table__),  # type: ignore[arg-type]  # a declared table is a Table
             [entry for item, row in moved for entry in _entries(item, row)],
         )
-        search_index.refresh_all(session, {row.video_id for _, row in moved})
+        search_index.refresh(session, {row.video_id for _, row in moved})
     return made
 
 
@@ -435,12 +435,6 @@ def assume_lost(session: Session, prediction_id: int, *, now: datetime) -> bool:
     )
 
 
-def accept(session: Session, prediction_id: int, provider_id: str, *, now: datetime) -> bool:
-    """The provider took it: it runs, under this id, whoever learned of it."""
-    one = Acceptance(prediction_id=prediction_id, provider_id=provider_id, now=now)
-    return accept_all(session, [one])[0]
-
-
 def adopt(
     session: Session, prediction_id: int, provider_id: str, *, run_id: str, now: datetime
 ) -> bool:
@@ -462,7 +456,8 @@ def adopt(
     if prediction.status is PredictionStatus.HELD:
         prediction.status = PredictionStatus.SUBMITTING  # it was, after the backup
         session.flush()
-    return accept(session, prediction_id, provider_id, now=now)
+    acceptance = Acceptance(prediction_id=prediction_id, provider_id=provider_id, now=now)
+    return accept(session, [acceptance])[0]
 
 
 def lose(
@@ -497,19 +492,6 @@ def lose(
     if not prediction.surplus and analysis.status is not AnalysisStatus.COMPLETED:
         analysis.status = AnalysisStatus.UNCERTAIN
     return True
-
-
-def complete(
-    session: Session,
-    prediction_id: int,
-    answer: Completed,
-    *,
-    coverage: str | None,
-    now: datetime,
-) -> bool:
-    """Keep the answer and book its quote as charged, until the bill says what it was."""
-    one = Completion(prediction_id=prediction_id, answer=answer, coverage=coverage, now=now)
-    return complete_all(session, [one])[0]
 
 
 def fail(session: Session, prediction_id: int, failure: Failed, *, now: datetime) -> bool:
@@ -548,9 +530,3 @@ def _end(
         nothing = Settlement(deducted=0, refunded=0)
         settlement.book(session, prediction, analysis, nothing, now=now)
     return True
-
-
-def settle(session: Session, prediction_id: int, found: Settlement, *, now: datetime) -> bool:
-    """Book what the bill says an ended prediction cost; False if it was settled before."""
-    one = Billed(prediction_id=prediction_id, found=found, now=now)
-    return settlement.settle(session, [one])[0]

@@ -34,13 +34,6 @@ class PriceList:
 MOLMO2_PRICES = PriceList(version="molmo2-2026-11", model=MOLMO2, step_micros=5_000)
 OFFLINE_PRICES = PriceList(version="offline", model=OFFLINE, step_micros=0)
 
-_PRICE_LISTS = {prices.model: prices for prices in (MOLMO2_PRICES, OFFLINE_PRICES)}
-
-
-def prices_of(model: str) -> PriceList:
-    """Give the price list in force for `model`; an unknown model is a KeyError."""
-    return _PRICE_LISTS[model]
-
 
 def quote(duration_seconds: Decimal | None, prices: PriceList) -> int | None:
     """Say what one analysis of a video of this length costs at most, in micro-dollars.

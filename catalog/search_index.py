@@ -34,12 +34,7 @@ def body_of(names: Iterable[str], tags: Iterable[str], answers: Iterable[str]) -
     return "\n".join(line for line in lines if line)[:_MOST_CHARACTERS]
 
 
-def refresh(session: Session, video_id: int) -> None:
-    """Write the video's document anew."""
-    refresh_all(session, [video_id])
-
-
-def refresh_all(session: Session, video_ids: Collection[int]) -> None:
+def refresh(session: Session, video_ids: Collection[int]) -> None:
     """Write the videos' documents anew."""
     session.flush()
     connection, of = session.connection(), {"of": list(video_ids)}

@@ -31,13 +31,6 @@ class Look:
         return None if deferred else self.inspection.content_id
 
 
-def record_inspection(
-    session: Session, location: Unlooked, inspection: Inspection, *, now: datetime
-) -> None:
-    """Write down what looking at one location gave; see `record_inspections`."""
-    record_inspections(session, [Look(location=location, inspection=inspection, now=now)])
-
-
 def record_inspections(session: Session, looks: Sequence[Look]) -> list[None]:
     """Write down what looking gave; content seen before becomes the same video.
 
@@ -49,7 +42,7 @@ def record_inspections(session: Session, looks: Sequence[Look]) -> list[None]:
     if valid:
         session.connection().execute(_LOOKED_AT, [_outcome(look, video_ids) for look in valid])
     if video_ids:
-        search_index.refresh_all(session, list(video_ids.values()))
+        search_index.refresh(session, list(video_ids.values()))
     return [None] * len(looks)
 
 

@@ -34,7 +34,7 @@ async def record(
                 coverage=coverage(duration_seconds, services.provider.prices),
                 now=now,
             )
-            await services.writer.add(predictions.complete_all, completion)
+            await services.writer.add(predictions.complete, completion)
         case Failed():
             await services.writer.apply(
                 partial(predictions.fail, prediction_id=prediction_id, failure=ended, now=now)

@@ -67,7 +67,7 @@ async def submit(
                 prediction_id=held.prediction_id, provider_id=provider_id, now=clock.earliest()
             )
             try:
-                await services.writer.add(predictions.accept_all, accepted)
+                await services.writer.add(predictions.accept, accepted)
             except ProviderIdTaken as error:
                 outcome = Uncertain(reason=str(error))
         case Refused():

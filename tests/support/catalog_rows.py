@@ -33,6 +33,7 @@ from catalog.values import (
     ProbeStatus,
     SourceKind,
 )
+from catalog.videos import Look
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ENDPOINT = "https://api.wavespeed.example"
@@ -148,8 +149,8 @@ def look(
         found = locations.unlooked(session, [scope], after_uri="", limit=10_000)
 
     def look_at_all(session: Session) -> None:
-        for one in found:
-            videos.record_inspection(session, one, give(one.listing), now=now)
+        looks = [Look(location=one, inspection=give(one.listing), now=now) for one in found]
+        videos.record_inspections(session, looks)
 
     catalog.write(look_at_all)
     return [one.listing.uri for one in found]

@@ -7,6 +7,7 @@ import random
 from contextlib import closing
 from functools import partial
 
+import single_moves
 from catalog_rows import ANSWER, ENDPOINT, LASTING, NOW, picks, purchase, tokens
 from sqlalchemy.orm import Session
 
@@ -63,18 +64,18 @@ def _go_on(catalog: Catalog, one: int, rng: random.Random) -> None:
             catalog.write(partial(predictions.lose, prediction_id=one, reason="Lost.", now=NOW))
         case end:
             catalog.write(
-                partial(predictions.accept, prediction_id=one, provider_id=f"p{one}", now=NOW)
+                partial(single_moves.accept, prediction_id=one, provider_id=f"p{one}", now=NOW)
             )
             catalog.write(partial(_end, prediction_id=one, completes=end == "complete"))
 
 
 def _end(session: Session, prediction_id: int, *, completes: bool) -> None:
     if completes:
-        predictions.complete(session, prediction_id, ANSWER, coverage=None, now=NOW)
+        single_moves.complete(session, prediction_id, ANSWER, coverage=None, now=NOW)
     else:
         predictions.fail(session, prediction_id, LASTING, now=NOW)
         bill = Settlement(deducted=QUOTE, refunded=QUOTE)
-        predictions.settle(session, prediction_id, bill, now=NOW)
+        single_moves.settle(session, prediction_id, bill, now=NOW)
 
 
 def buy_and_die(url: str, run_id: str, analysis_ids: list[int]) -> None:

@@ -38,6 +38,7 @@ from catalog.values import (
     ProbeStatus,
     utc_now,
 )
+from catalog.videos import Look
 from flows.pipeline.reconcile import reconcile
 from flows.pipeline.report import RunReport
 from flows.pipeline.request import RunOptions
@@ -255,7 +256,8 @@ def make_films(folder: Path, catalog_url: str, *, count: int, seconds: int, now:
                 bytes_read=one.listing.size,
                 requests=0,
             )
-            videos.record_inspection(session, one, inspection, now=now)
+            looked = Look(location=one, inspection=inspection, now=now)
+            videos.record_inspections(session, [looked])
 
     with closing(connect(catalog_url)) as catalog:
         catalog.write(look)

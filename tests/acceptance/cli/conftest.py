@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import single_moves
 from catalog_rows import (
     ANSWER,
     ENDPOINT,
@@ -98,8 +99,8 @@ def _fill(url: str) -> None:
         ).held
         first, second = (one.prediction_id for one in held)
         holding.intend(session, [first, second], ENDPOINT, NO_LIMITS, now=NOW)
-        predictions.accept(session, first, "p-1", now=NOW)
-        predictions.complete(session, first, ANSWER, coverage=None, now=NOW)
+        single_moves.accept(session, first, "p-1", now=NOW)
+        single_moves.complete(session, first, ANSWER, coverage=None, now=NOW)
         predictions.lose(session, second, reason="The connection was reset.", now=NOW)
 
     catalog.write(buy)

@@ -7,6 +7,7 @@ import io
 import json
 
 import pytest
+import single_moves
 from catalog_rows import (
     ANSWER,
     ENDPOINT,
@@ -54,9 +55,9 @@ def buy(catalog, analysis_id, outcome, *, run_id="run-1", provider_id="p1", quot
         one = held.prediction_id
         holding.intend(session, [one], ENDPOINT, NO_LIMITS, now=NOW)
         session.expire_all()
-        predictions.accept(session, one, provider_id, now=NOW)
+        single_moves.accept(session, one, provider_id, now=NOW)
         if isinstance(outcome, Completed):
-            predictions.complete(session, one, outcome, coverage=None, now=NOW)
+            single_moves.complete(session, one, outcome, coverage=None, now=NOW)
         else:
             predictions.fail(session, one, outcome, now=NOW)
 
@@ -138,7 +139,7 @@ def test_what_every_attempt_cost_is_added_up(catalog):
     buy(catalog, analysis_id, LASTING, provider_id="p1")
 
     def settle(session):
-        predictions.settle(
+        single_moves.settle(
             session, 1, predictions.Settlement(deducted=15_000, refunded=5_000), now=NOW
         )
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+import single_moves
 from catalog_rows import ANSWER, ENDPOINT, NOW, picks, purchase, scopes, start_run, tokens
 from catalog_rows import wanted_analyses as wanted
 from sqlalchemy import func, select
@@ -70,9 +71,9 @@ def look(catalog, prediction_id):
 def test_an_acceptance_that_comes_for_a_released_prediction_is_written_down(catalog):
     one, _ = released_one(catalog)
     assert look(catalog, one) == (PredictionStatus.RELEASED, False, "wanted", 0)
-    assert do(catalog, predictions.accept, one, "p1", now=NOW)
+    assert do(catalog, single_moves.accept, one, "p1", now=NOW)
     assert look(catalog, one) == (PredictionStatus.RUNNING, False, "pending", QUOTE)
-    assert do(catalog, predictions.complete, one, ANSWER, coverage=None, now=NOW)
+    assert do(catalog, single_moves.complete, one, ANSWER, coverage=None, now=NOW)
     assert look(catalog, one) == (PredictionStatus.COMPLETED, False, "completed", QUOTE)
 
 
@@ -80,30 +81,30 @@ def test_it_is_surplus_beside_one_that_was_bought_meanwhile_and_both_count(catal
     one, ids = released_one(catalog)
     start_run(catalog, "other", 100_000)
     other = bought(catalog, ids, "other")
-    do(catalog, predictions.accept, other, "p2", now=NOW)
-    assert do(catalog, predictions.accept, one, "p1", now=NOW)
+    do(catalog, single_moves.accept, other, "p2", now=NOW)
+    assert do(catalog, single_moves.accept, one, "p1", now=NOW)
     assert look(catalog, one) == (PredictionStatus.RUNNING, True, "pending", QUOTE)
-    do(catalog, predictions.complete, other, ANSWER, coverage=None, now=NOW)
-    do(catalog, predictions.complete, one, ANSWER, coverage=None, now=NOW)
+    do(catalog, single_moves.complete, other, ANSWER, coverage=None, now=NOW)
+    do(catalog, single_moves.complete, one, ANSWER, coverage=None, now=NOW)
     with catalog.read() as session:
         charged = session.scalar(
             select(func.sum(LedgerEntry.amount_micros)).where(LedgerEntry.kind == "charge")
         )
         assert int(charged) == 2 * QUOTE
     found = Settlement(deducted=QUOTE, refunded=0)
-    assert do(catalog, predictions.settle, one, found, now=NOW)
+    assert do(catalog, single_moves.settle, one, found, now=NOW)
 
 
 def test_a_surplus_one_that_fails_takes_nothing_from_the_answer(catalog):
     one, ids = released_one(catalog)
     start_run(catalog, "other", 100_000)
     other = bought(catalog, ids, "other")
-    do(catalog, predictions.accept, other, "p2", now=NOW)
-    do(catalog, predictions.accept, one, "p1", now=NOW)
-    do(catalog, predictions.complete, other, ANSWER, coverage=None, now=NOW)
+    do(catalog, single_moves.accept, other, "p2", now=NOW)
+    do(catalog, single_moves.accept, one, "p1", now=NOW)
+    do(catalog, single_moves.complete, other, ANSWER, coverage=None, now=NOW)
     do(catalog, predictions.expire, one, now=NOW)
     assert look(catalog, one)[:3] == (PredictionStatus.EXPIRED, True, "completed")
-    do(catalog, predictions.settle, one, Settlement(deducted=QUOTE, refunded=QUOTE), now=NOW)
+    do(catalog, single_moves.settle, one, Settlement(deducted=QUOTE, refunded=QUOTE), now=NOW)
     assert look(catalog, one)[2:] == ("completed", 0)
 
 
@@ -119,7 +120,7 @@ def test_what_another_catalog_bought_is_claimed_with_its_money(catalog, lives):
     start_run(catalog, "run", 1)  # whatever the limit says: it was paid already
     if lives:
         start_run(catalog, "other", 100_000)
-        do(catalog, predictions.accept, bought(catalog, ids, "other"), "p2", now=NOW)
+        do(catalog, single_moves.accept, bought(catalog, ids, "other"), "p2", now=NOW)
     found = Claim(
         analysis_id=ids[0],
         provider_id="p1",
@@ -152,7 +153,7 @@ def test_a_surplus_one_takes_the_place_of_one_that_is_released(catalog):
     one, ids = released_one(catalog)
     start_run(catalog, "other", 100_000)
     other = bought(catalog, ids, "other")
-    do(catalog, predictions.accept, one, "p1", now=NOW)
+    do(catalog, single_moves.accept, one, "p1", now=NOW)
     do(catalog, predictions.lose, other, reason="No answer.", now=NOW)
     assert look(catalog, one)[:3] == (PredictionStatus.RUNNING, True, "uncertain")
     assert do(catalog, predictions.deny, other, now=NOW)
@@ -166,7 +167,7 @@ def test_a_surplus_one_that_was_lost_and_is_found_leaves_the_other_one_uncertain
     do(catalog, predictions.lose, other, reason="No answer.", now=NOW)
     do(catalog, predictions.lose, one, reason="No answer.", now=NOW)
     assert look(catalog, one)[:3] == (PredictionStatus.UNCERTAIN, True, "uncertain")
-    assert do(catalog, predictions.accept, one, "p1", now=NOW)
+    assert do(catalog, single_moves.accept, one, "p1", now=NOW)
     assert look(catalog, one)[:3] == (PredictionStatus.RUNNING, True, "uncertain")
 
 
@@ -174,9 +175,9 @@ def test_a_surplus_answer_stands_where_the_other_one_fails(catalog):
     one, ids = released_one(catalog)
     start_run(catalog, "other", 100_000)
     other = bought(catalog, ids, "other")
-    do(catalog, predictions.accept, other, "p2", now=NOW)
-    do(catalog, predictions.accept, one, "p1", now=NOW)
-    do(catalog, predictions.complete, one, ANSWER, coverage=None, now=NOW)
+    do(catalog, single_moves.accept, other, "p2", now=NOW)
+    do(catalog, single_moves.accept, one, "p1", now=NOW)
+    do(catalog, single_moves.complete, one, ANSWER, coverage=None, now=NOW)
     assert look(catalog, one)[:3] == (PredictionStatus.COMPLETED, True, "completed")
     do(catalog, predictions.expire, other, now=NOW)
     assert look(catalog, one)[:3] == (PredictionStatus.COMPLETED, False, "completed")

@@ -180,7 +180,7 @@ def test_thousands_of_sources_at_once_are_no_trouble(catalog, kind):
     record(catalog, scope, [listing(f"{uri}/a.mp4") for uri in uris[::2]])
     record(catalog, scope, [listing(uri) for uri in uris[1::2]])
     scopes = [
-        locations.Scope(source_id=number, uri=uri, kind=kind) for number, uri in enumerate(uris)
+        locations.SourceRange(source_id=number, uri=uri, kind=kind) for number, uri in enumerate(uris)
     ]
     with catalog.read() as session:
         found = locations.unlooked(session, scopes, after_uri="", limit=10_000)
@@ -343,8 +343,8 @@ def test_a_look_at_a_file_that_was_replaced_meanwhile_is_not_taken_for_the_new_o
         looked_at = locations.unlooked(session, [scope], after_uri="", limit=1)[0]
     record(catalog, scope, [listing(f"{FOLDER}/a.mp4", size=2000, mtime_ns=2)], LATER)
     catalog.write(
-        lambda session: videos.record_inspection(
-            session, looked_at, inspection("the old content"), now=LATER
+        lambda session: videos.record_inspections(
+            session, [Look(location=looked_at, inspection=inspection("the old content"), now=LATER)]
         )
     )
     assert look(catalog, scope, lambda _: inspection("the new content")) == [f"{FOLDER}/a.mp4"]

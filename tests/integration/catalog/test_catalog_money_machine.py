@@ -10,6 +10,7 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 import pytest
+import single_moves
 from catalog_rows import (
     ANSWER,
     ENDPOINT,
@@ -175,7 +176,7 @@ class MoneyMachine(RuleBasedStateMachine):
     def accept(self, data) -> None:
         """Whoever was taken for dead may hear of it, too."""
         one = self.one(data, Status.SUBMITTING, Status.UNCERTAIN, Status.RELEASED)
-        self.write(predictions.accept, prediction_id=one, provider_id=f"p{one}", now=self.now)
+        self.write(single_moves.accept, prediction_id=one, provider_id=f"p{one}", now=self.now)
 
     @where(Status.SUBMITTING)
     @rule(data=st.data(), kind=st.sampled_from(RefusalKind))
@@ -218,7 +219,7 @@ class MoneyMachine(RuleBasedStateMachine):
     def complete(self, data) -> None:
         one = self.one(data, Status.RUNNING, Status.COMPLETED, Status.FAILED)
         self.write(
-            predictions.complete,
+            single_moves.complete,
             prediction_id=one,
             answer=ANSWER,
             coverage=None,
@@ -242,7 +243,7 @@ class MoneyMachine(RuleBasedStateMachine):
     def settle(self, data, deducted, part) -> None:
         one = self.one(data, Status.COMPLETED, Status.FAILED, Status.EXPIRED)
         bill = Settlement(deducted=deducted, refunded=deducted * part // 100)
-        self.write(predictions.settle, prediction_id=one, found=bill, now=self.now)
+        self.write(single_moves.settle, prediction_id=one, found=bill, now=self.now)
 
     @precondition(lambda self: self.alive)
     @rule(data=st.data(), limit=LIMITS)

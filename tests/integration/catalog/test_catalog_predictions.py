@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+import single_moves
 from catalog_rows import (
     ANSWER,
     ENDPOINT,
@@ -24,7 +25,7 @@ from sqlalchemy import select
 
 from catalog import budgets, holding, ledger, outstanding, predictions, runs
 from catalog.errors import CatalogReplaced, IllegalMove
-from catalog.models import Analysis, Prediction, Run
+from catalog.models import Analysis, LedgerEntry, Prediction, Run
 from catalog.predictions import KEPT_FOR
 from catalog.rate_limits import Limits
 from catalog.settlement import Settlement
@@ -58,6 +59,11 @@ def intend(catalog, prediction_ids, limits=NO_LIMITS, now=NOW):
     )
 
 
+def entries_of(session, prediction_id):
+    of = LedgerEntry.prediction_id == prediction_id
+    return session.scalars(select(LedgerEntry).where(of).order_by(LedgerEntry.id)).all()
+
+
 def do(catalog, move, prediction_id, *args, **keywords):
     return catalog.write(lambda session: move(session, prediction_id, *args, **keywords))
 
@@ -76,7 +82,7 @@ def submitting_one(catalog, **keywords):
 
 def running_one(catalog, **keywords):
     one = submitting_one(catalog, **keywords)
-    do(catalog, predictions.accept, one, "p1", now=NOW)
+    do(catalog, single_moves.accept, one, "p1", now=NOW)
     return one
 
 
@@ -154,7 +160,7 @@ def test_what_another_run_has_in_hand_is_not_held_again(catalog):
 @pytest.mark.parametrize("quote", [0, 10_000])
 def test_a_completed_analysis_is_never_held_again(catalog, quote):
     one = running_one(catalog, quote=quote)
-    do(catalog, predictions.complete, one, ANSWER, coverage=None, now=NOW)
+    do(catalog, single_moves.complete, one, ANSWER, coverage=None, now=NOW)
     assert hold(catalog, [1], now=NOW + timedelta(days=30)).held == ()
 
 
@@ -163,7 +169,7 @@ def test_a_failed_attempt_is_not_bought_again_before_its_bill_is_known(catalog):
     do(catalog, predictions.fail, one, PASSING, now=NOW)
     assert state(catalog, one) == ("failed", "failed", 10_000)
     assert hold(catalog, [1]).held == ()
-    do(catalog, predictions.settle, one, Settlement(deducted=10_000, refunded=10_000), now=NOW)
+    do(catalog, single_moves.settle, one, Settlement(deducted=10_000, refunded=10_000), now=NOW)
     assert state(catalog, one) == ("failed", "wanted", 0)
     assert len(hold(catalog, [1], now=NOW + timedelta(hours=1)).held) == 1
 
@@ -171,7 +177,7 @@ def test_a_failed_attempt_is_not_bought_again_before_its_bill_is_known(catalog):
 def test_a_lasting_failure_stays_failed_and_costs_what_the_bill_says(catalog):
     one = running_one(catalog)
     do(catalog, predictions.fail, one, LASTING, now=NOW)
-    do(catalog, predictions.settle, one, Settlement(deducted=5_000, refunded=2_000), now=NOW)
+    do(catalog, single_moves.settle, one, Settlement(deducted=5_000, refunded=2_000), now=NOW)
     assert state(catalog, one) == ("failed", "failed", 3_000)
     with catalog.read() as session:
         assert session.get_one(Prediction, one).charged_micros == 3_000
@@ -185,9 +191,9 @@ def test_a_failure_that_may_be_the_videos_is_bought_three_times_at_most(catalog)
         now = NOW + timedelta(hours=attempt)
         one = hold(catalog, ids, now=now).held[0].prediction_id
         intend(catalog, [one])
-        do(catalog, predictions.accept, one, f"p{attempt}", now=now)
+        do(catalog, single_moves.accept, one, f"p{attempt}", now=now)
         do(catalog, predictions.fail, one, failed, now=now)
-        do(catalog, predictions.settle, one, Settlement(deducted=0, refunded=0), now=now)
+        do(catalog, single_moves.settle, one, Settlement(deducted=0, refunded=0), now=now)
     assert state(catalog, one)[1] == "failed"
 
 
@@ -206,14 +212,12 @@ def test_only_accepted_attempts_count(catalog):
 
 def test_an_answer_is_kept_with_its_charge_and_again_changes_nothing(catalog):
     one = running_one(catalog)
-    assert do(catalog, predictions.complete, one, ANSWER, coverage="all", now=NOW)
-    assert not do(catalog, predictions.complete, one, ANSWER, coverage="all", now=NOW)
+    assert do(catalog, single_moves.complete, one, ANSWER, coverage="all", now=NOW)
+    assert not do(catalog, single_moves.complete, one, ANSWER, coverage="all", now=NOW)
     assert state(catalog, one) == ("completed", "completed", 10_000)
     with catalog.read() as session:
         analysis = session.scalars(select(Analysis)).one()
-        kinds = [
-            (entry.kind.value, entry.amount_micros) for entry in ledger.entries_of(session, one)
-        ]
+        kinds = [(entry.kind.value, entry.amount_micros) for entry in entries_of(session, one)]
         totals = ledger.totals(session)
     assert (analysis.text, analysis.raw, analysis.coverage) == (ANSWER.text, ANSWER.raw, "all")
     assert kinds == [("hold", 10_000), ("release", -10_000), ("charge", 10_000)]
@@ -227,13 +231,13 @@ def test_an_answer_is_kept_with_its_charge_and_again_changes_nothing(catalog):
 )
 def test_the_bill_has_the_last_word_once(catalog, deducted, refunded, entries):
     one = running_one(catalog)
-    do(catalog, predictions.complete, one, ANSWER, coverage=None, now=NOW)
+    do(catalog, single_moves.complete, one, ANSWER, coverage=None, now=NOW)
     bill = Settlement(deducted=deducted, refunded=refunded)
-    assert do(catalog, predictions.settle, one, bill, now=NOW)
-    assert not do(catalog, predictions.settle, one, bill, now=NOW)
+    assert do(catalog, single_moves.settle, one, bill, now=NOW)
+    assert not do(catalog, single_moves.settle, one, bill, now=NOW)
     assert state(catalog, one) == ("completed", "completed", deducted - refunded)
     with catalog.read() as session:
-        assert len(ledger.entries_of(session, one)) == entries
+        assert len(entries_of(session, one)) == entries
         assert session.get_one(Prediction, one).charged_micros == deducted - refunded
 
 
@@ -290,7 +294,7 @@ def test_what_was_answered_meanwhile_is_not_lost(catalog):
 
 def test_an_end_that_was_recorded_stands_whatever_another_process_saw(catalog):
     one = running_one(catalog)
-    do(catalog, predictions.complete, one, ANSWER, coverage=None, now=NOW)
+    do(catalog, single_moves.complete, one, ANSWER, coverage=None, now=NOW)
     assert not do(catalog, predictions.fail, one, LASTING, now=NOW)
     assert not do(catalog, predictions.expire, one, now=NOW)
     assert state(catalog, one) == ("completed", "completed", 10_000)
@@ -308,11 +312,11 @@ def test_a_refusal_frees_the_money_and_only_a_wrong_request_has_failed(catalog, 
 def test_a_move_that_the_lifecycle_does_not_know_changes_nothing(catalog):
     one = held_one(catalog)
     with pytest.raises(CatalogReplaced):  # only an older catalog calls what was sent held
-        do(catalog, predictions.complete, one, ANSWER, coverage=None, now=NOW)
+        do(catalog, single_moves.complete, one, ANSWER, coverage=None, now=NOW)
     assert state(catalog, one) == ("held", "pending", 10_000)
     intend(catalog, [one])
     with pytest.raises(IllegalMove):
-        do(catalog, predictions.complete, one, ANSWER, coverage=None, now=NOW)
+        do(catalog, single_moves.complete, one, ANSWER, coverage=None, now=NOW)
     assert state(catalog, one) == ("submitting", "pending", 10_000)
 
 
@@ -323,8 +327,8 @@ def test_several_moves_of_one_prediction_fit_into_one_transaction(catalog):
         holding.intend(session, [one], ENDPOINT, NO_LIMITS, now=NOW)
         predictions.lose(session, one, reason="No answer.", now=NOW)
         predictions.adopt(session, one, "p1", run_id="run", now=NOW)
-        predictions.complete(session, one, ANSWER, coverage=None, now=NOW)
-        predictions.settle(session, one, Settlement(deducted=7_000, refunded=0), now=NOW)
+        single_moves.complete(session, one, ANSWER, coverage=None, now=NOW)
+        single_moves.settle(session, one, Settlement(deducted=7_000, refunded=0), now=NOW)
 
     catalog.write(all_at_once)
     assert state(catalog, one) == ("completed", "completed", 7_000)
@@ -334,7 +338,7 @@ def test_several_moves_of_one_prediction_fit_into_one_transaction(catalog):
 
 def test_an_answer_that_costs_nothing_is_settled_at_once(catalog):
     one = running_one(catalog, quote=0)
-    do(catalog, predictions.complete, one, ANSWER, coverage=None, now=NOW)
+    do(catalog, single_moves.complete, one, ANSWER, coverage=None, now=NOW)
     with catalog.read() as session:
         prediction = session.get_one(Prediction, one)
     assert (prediction.charged_micros, prediction.settled_at) == (0, NOW)
@@ -361,7 +365,7 @@ def test_what_is_out_uses_up_the_accounts_places_until_it_ends(catalog):
     assert intend(catalog, held, places).granted == set(held[:2])
     assert intend(catalog, held[2:], places).granted == frozenset()
     do(catalog, predictions.refuse, held[0], BUSY, now=NOW)
-    do(catalog, predictions.accept, held[1], "p1", now=NOW)
+    do(catalog, single_moves.accept, held[1], "p1", now=NOW)
     assert intend(catalog, held[2:], places).granted == {held[2]}
 
 
@@ -376,8 +380,8 @@ def test_an_answer_of_any_length_is_kept_whole(catalog):
     )
     many = Completed(text=" ".join(widest), raw='"many"')
     for number, (one, answer) in enumerate(zip(held, [long, many], strict=True)):
-        do(catalog, predictions.accept, one, f"p{number}", now=NOW)
-        assert do(catalog, predictions.complete, one, answer, coverage=None, now=NOW)
+        do(catalog, single_moves.accept, one, f"p{number}", now=NOW)
+        assert do(catalog, single_moves.complete, one, answer, coverage=None, now=NOW)
     with catalog.read() as session:
         assert session.scalars(select(Analysis.text).order_by(Analysis.id)).all() == [
             long.text,
@@ -392,7 +396,7 @@ def test_orphans_are_what_no_living_run_looks_after_and_are_taken_over_once(cata
     of_dead = [one.prediction_id for one in hold(catalog, ids[:3], "dead").held]
     hold(catalog, ids[3:], "alive")
     intend(catalog, of_dead[1:])
-    do(catalog, predictions.accept, of_dead[2], "p1", now=NOW)
+    do(catalog, single_moves.accept, of_dead[2], "p1", now=NOW)
     catalog.write(partial(runs.bury, run_ids=["dead"], now=NOW))
 
     def take(run_id):

@@ -6,6 +6,7 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+import single_moves
 from catalog_rows import (
     ANSWER,
     ENDPOINT,
@@ -58,9 +59,9 @@ def busy(catalog):
     done, running, lost = hold(catalog, wanted[:3])
 
     def change(session):
-        predictions.accept(session, done, "p-done", now=NOW)
-        predictions.complete(session, done, ANSWER, coverage="the first 10 s", now=NOW)
-        predictions.accept(session, running, "p-running", now=NOW)
+        single_moves.accept(session, done, "p-done", now=NOW)
+        single_moves.complete(session, done, ANSWER, coverage="the first 10 s", now=NOW)
+        single_moves.accept(session, running, "p-running", now=NOW)
         predictions.lose(session, lost, reason="The connection was reset.", now=NOW)
 
     catalog.write(change)

@@ -31,6 +31,7 @@ from catalog.models import Analysis, Location, SearchDocument, Source, Upload, V
 from catalog.rate_limits import Limits
 from catalog.schema import current, open_catalog
 from catalog.values import SourceKind
+from catalog.videos import Look
 
 WRITERS = 6
 
@@ -108,8 +109,9 @@ def test_new_content_met_by_many_at_once_is_one_video(catalog):
     record(catalog, scope, [listing(f"{FOLDER}/{number}.mp4") for number in range(WRITERS)])
     with catalog.read() as session:
         found = locations.unlooked(session, [scope], after_uri="", limit=100)
+    same = inspection("the same")
     changes = [
-        partial(videos.record_inspection, location=one, inspection=inspection("the same"), now=NOW)
+        partial(videos.record_inspections, looks=[Look(location=one, inspection=same, now=NOW)])
         for one in found
     ]
     write_together(catalog, changes)

@@ -11,11 +11,8 @@ from hypothesis import strategies as st
 from catalog.errors import SettingsError
 from catalog.money import dollars, micros, parse_dollars, show
 from catalog.pricing import (
-    MOLMO2,
     MOLMO2_PRICES,
-    OFFLINE,
     OFFLINE_PRICES,
-    prices_of,
     quote,
 )
 
@@ -98,10 +95,3 @@ def test_a_longer_video_never_costs_less_and_a_quote_covers_the_per_second_price
     shorter, longer = sorted([one, other])
     assert quote(shorter, MOLMO2_PRICES) <= quote(longer, MOLMO2_PRICES)
     assert quote(shorter, MOLMO2_PRICES) >= min(shorter, Decimal(120)) * 1_000
-
-
-def test_every_model_has_its_list_and_an_unknown_one_has_none():
-    assert prices_of(MOLMO2) is MOLMO2_PRICES
-    assert prices_of(OFFLINE) is OFFLINE_PRICES
-    with pytest.raises(KeyError):
-        prices_of("some/other-model")
