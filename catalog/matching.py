@@ -136,6 +136,8 @@ class Lost:
     submitted_at: datetime
     #: When its outcome became unknown, or later: it was not sent after.
     lost_at: datetime
+    #: Which key it was sent with, as a digest; None if that was not written down.
+    account: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -189,6 +191,8 @@ class Evidence:
     #: When those were submitted that the catalog knew before the list was read, and that are not
     #: in it: it lags behind.
     missing: Sequence[datetime] = ()
+    #: Whose list it is, as a digest of the key that it was read with; None for nobody's.
+    account: str | None = None
 
 
 def judge(
@@ -200,7 +204,8 @@ def judge(
     2. If no row could be it, and the same list has a witness, it never arrived. A witness is a
        prediction of ours that was sent after the lost one could have been: a list with the wrong
        filter, of another workspace or with a lag lacks the witness, too. That whatever was accepted
-       appears within `settle_delay` of what was accepted later is the one assumption.
+       appears within `settle_delay` of what was accepted later is the one assumption. What was
+       sent with another key is in another list.
     3. A single row that could be it, and could be no other submission, is it if the account is
        ours alone.
     """
@@ -280,6 +285,8 @@ def _not_ready(
     submission: Lost, evidence: Evidence, *, settle_delay: timedelta, now: datetime
 ) -> str | None:
     """Say why the list proves nothing about a submission that is not in it; None if it does."""
+    if submission.account not in (None, evidence.account):
+        return "it was sent with another API key, whose list alone can tell"
     if not evidence.complete:
         return "the provider's list could not be read to its end"
     if now - submission.submitted_at > LIST_KEEPS:

@@ -179,7 +179,9 @@ def _unanswered(
             Prediction.held_at,
             Prediction.submitted_at,
             Prediction.uncertain_at,
+            Run.parameters["account"].as_string().label("account"),
         )
+        .join(Run, Run.id == Prediction.run_id)
         .where(which)
         .order_by(Prediction.id)
     )
@@ -189,6 +191,7 @@ def _unanswered(
             token=row.token,
             submitted_at=row.submitted_at or row.held_at,
             lost_at=row.uncertain_at or now or row.submitted_at or row.held_at,
+            account=row.account,
         )
         for row in rows
     ]

@@ -35,6 +35,7 @@ from tasks.storage.registry import Stores
 from tasks.storage.store import S3Options, StoreOptions
 from tasks.wavespeed.client import WaveSpeed
 from tasks.wavespeed.connection import Limits as RequestLimits
+from tasks.wavespeed.connection import account_of
 from tasks.wavespeed.pacing import TIERS
 
 #: The sandbox in this process is looked at often: nobody is asked to wait.
@@ -138,8 +139,9 @@ async def _provider(
     if tier is None:
         raise SettingsError(f"--tier takes {', '.join(TIERS)}, not {options.tier!r}.")
     in_flight = min(tier.in_flight, options.concurrency or tier.in_flight)
+    api_key = settings.wavespeed_api_key or SecretStr("")
     async with WaveSpeed(
-        api_key=settings.wavespeed_api_key or SecretStr(""),
+        api_key=api_key,
         base_url=settings.wavespeed_base_url,
         now=tempo.clock,
         limits=_requests(settings, tempo),
@@ -156,6 +158,7 @@ async def _provider(
             patience=timedelta(minutes=settings.wait_minutes),
             drift_tolerance=micros(settings.drift_tolerance),
             link_lasts=timedelta(hours=settings.link_hours),
+            account=account_of(api_key),
         )
 
 

@@ -255,6 +255,7 @@ def _evidence(
             complete=complete,
             exclusive=services.provider.exclusive,
             missing=[at for one, at in expected.items() if one not in seen],
+            account=services.provider.account,
         )
 
 

@@ -103,7 +103,7 @@ def _start(
         session,
         record.run_id,
         command=command,
-        parameters=_parameters(options),
+        parameters=_parameters(options) | {"account": services.provider.account},
         process=this_process(),
         flow_run_id=options.flow_run_id,
         now=services.clock(),

@@ -42,6 +42,8 @@ class Provider:
     drift_tolerance: int
     #: How long a link to a video must stay good: the queue's time and the provider's.
     link_lasts: timedelta
+    #: Which key it is asked with, as a digest; None where there is none.
+    account: str | None = None
 
     @property
     def clock(self) -> ProviderClock:

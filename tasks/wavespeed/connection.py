@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
 import json
 import ssl
 from collections.abc import Awaitable, Callable, Generator, Mapping
@@ -58,6 +59,12 @@ def checked_key(api_key: SecretStr) -> str:
             "WAVESPEED_API_KEY is empty or holds characters that no key has; set it again."
         )
     return key
+
+
+def account_of(api_key: SecretStr) -> str:
+    """Tell keys apart: a digest from which the key cannot be found, because keys are random."""
+    key = api_key.get_secret_value().encode()
+    return hashlib.blake2b(key, digest_size=8, person=b"reelcat").hexdigest()
 
 
 class KeyForOneOrigin(httpx.Auth):

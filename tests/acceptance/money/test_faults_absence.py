@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
 from money_world import PRICE, always
 
-from catalog.values import PredictionStatus
+from catalog.database import connect
+from catalog.models import Run
+from catalog.values import Order, PredictionStatus
 from flows.pipeline.runner import LocalRunner
 from tasks.sandbox.faults import Fault
 
@@ -70,3 +73,29 @@ async def test_a_bill_in_smaller_pages_than_asked_is_read_to_its_end(world, faul
     await here.reconcile()
     books = await here.check_all_done(accepted=6, charged=6 * PRICE)
     assert books.settled
+
+
+async def test_what_was_sent_with_another_key_is_not_released_by_the_list_of_this_one(world):
+    """The key was changed for one of another account, whose list shows later ones of ours."""
+    here = await world(Fault.SUBMIT_DROPPED_RESET)
+    first = await here.run(order=Order.PATH, limit=1)
+
+    def use(account):
+        def change(session):
+            run = session.get_one(Run, first.run_id)
+            run.parameters = {**run.parameters, "account": account}
+
+        with closing(connect(here.catalog_url)) as catalog:
+            catalog.write(change)
+
+    ours = here.read(lambda session: session.get_one(Run, first.run_id).parameters["account"])
+    use("another")
+    for _ in range(3):
+        here.clock.advance(LATER)
+        await here.run()
+    books = await here.books()
+    assert books.statuses == {PredictionStatus.UNCERTAIN: 1, PredictionStatus.COMPLETED: 2}
+
+    use(ours)
+    await here.run()
+    await here.check_all_done(accepted=3, charged=3 * PRICE)

@@ -180,7 +180,8 @@ def test_thousands_of_sources_at_once_are_no_trouble(catalog, kind):
     record(catalog, scope, [listing(f"{uri}/a.mp4") for uri in uris[::2]])
     record(catalog, scope, [listing(uri) for uri in uris[1::2]])
     scopes = [
-        locations.SourceRange(source_id=number, uri=uri, kind=kind) for number, uri in enumerate(uris)
+        locations.SourceRange(source_id=number, uri=uri, kind=kind)
+        for number, uri in enumerate(uris)
     ]
     with catalog.read() as session:
         found = locations.unlooked(session, scopes, after_uri="", limit=10_000)

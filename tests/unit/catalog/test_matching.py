@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -416,3 +417,19 @@ def test_where_tokens_are_kept_and_a_witness_is_shown_everything_is_decided(worl
         one.prediction_id in world.accepted for one in reached
     ]
     assert not any(isinstance(one, StillUncertain) for one in reached)
+
+
+@pytest.mark.parametrize(
+    ("sent_with", "proves"), [("ours", True), (None, True), ("another", False)]
+)
+def test_the_list_of_another_key_proves_no_absence(sent_with, proves):
+    submission = dataclasses.replace(lost(), account=sent_with)
+    [verdict] = verdicts([submission], dataclasses.replace(evidence(), account="ours"))
+    assert isinstance(verdict, NeverAccepted if proves else StillUncertain)
+
+
+def test_what_is_seen_in_the_list_of_another_key_is_it_all_the_same():
+    submission = dataclasses.replace(lost(), account="another")
+    found = evidence(row(url="https://films.example/a.mp4?reelcat=token1"))
+    [verdict] = verdicts([submission], dataclasses.replace(found, account="ours"))
+    assert verdict == Adopt(prediction_id=1, provider_id="p1")
