@@ -4,12 +4,14 @@
 UV_VERSION := 0.13.9
 UV := .tools/bin/uv
 RUN := $(UV) run --locked --no-sync
+# Tests wait for servers and processes half of the time, so there are more of them than processors.
+WORKERS ?= $(shell python3 -c 'import os; print(min(8, 2 * (os.cpu_count() or 1)))')
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test chaos mutations lint types contracts check docs bench format lock clean
+.PHONY: help env demo test test-slow test-all chaos mutations lint types contracts check docs bench format lock clean
 
 help: ## Print the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(UV):
 	@python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
@@ -21,8 +23,13 @@ env: $(UV) ## Build the environment from the lock file
 demo: env ## Catalog a handful of sample clips offline and show the result
 	@.venv/bin/reelcat demo
 
-test: env ## Pass the whole test suite
-	@$(RUN) pytest -n auto
+test: env ## Pass the tests that take minutes
+	@$(RUN) pytest -n $(WORKERS) -m "not slow"
+
+test-slow: env ## Pass the others: whole deployments, kill points, README, wheel
+	@$(RUN) pytest -n $(WORKERS) -m slow
+
+test-all: test test-slow ## Pass all of them
 
 chaos: env ## Play 1000 histories of faults and kills; SEED=7 plays one, KINDS=sleeper,skew those
 	@PYTHONPATH=tests/support:tests $(RUN) python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(HISTORIES),--histories $(HISTORIES)) $(if $(KINDS),--kinds $(KINDS))
@@ -40,7 +47,7 @@ types: env ## Check types
 contracts: env ## Check which package imports which
 	@$(RUN) lint-imports
 
-check: lint types contracts test ## Do what CI does
+check: lint types contracts test ## Do what decides about a change, but for the slow tests
 
 docs: env ## Write the pages that come from the program
 	@$(RUN) python docs/generate.py

@@ -28,18 +28,18 @@ from catalog.models import Analysis, Budget, Location, Prediction, Run
 from catalog.values import AnalysisStatus, ProbeStatus, utc_now
 from tasks.sandbox.options import Mode, SandboxOptions
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("backfill"), pytest.mark.timeout(1500)]
 
 KEY = "wsk_a_key_for_a_backfill"
-OBJECTS = 2_000
+OBJECTS = 1_000
 ANALYSES = 2 * OBJECTS
 #: What one analysis of so short a clip costs. The budget is what everything costs, to the cent.
 PRICE_MICROS = 5_000
-BUDGET_USD = "20"
-BUDGET_MICROS = 20_000_000
+BUDGET_USD = "10"
+BUDGET_MICROS = 10_000_000
 WORKERS = 3
 ANSWER_SECONDS = 2.0
-#: Of the real pace: of 600 that last two seconds each, 30 end in a second then.
+#: Of the real pace: of 300 that last two seconds each, 15 end in a second then.
 SLOWNESS = 0.1
 #: On a busy machine all of it takes its time.
 PATIENCE_SECONDS = 600.0
@@ -161,7 +161,7 @@ def backfill(tmp_path_factory, clips, postgresql_shelf):
         started = prefect.start(
             deployment["id"],
             spending={"budget_usd": BUDGET_USD},
-            pace={"workers": WORKERS, "concurrency": 600},
+            pace={"workers": WORKERS, "concurrency": 300},
         )
         until(lambda: has_guest(catalog_url), "a guest joins", PATIENCE_SECONDS)
         clock.go_slowly()

@@ -10,6 +10,8 @@ import subprocess
 import pytest
 from command import REELCAT
 
+pytestmark = pytest.mark.slow
+
 ENCODINGS = (
     {"PYTHONIOENCODING": "ascii"},
     {"PYTHONIOENCODING": "latin-1"},

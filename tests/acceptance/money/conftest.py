@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 from money_world import open_world
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Call a fault of the provider slow on the second database: the SQL is the same for all."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.path.name.startswith("test_faults"):
+            shelf = item.callspec.params.get("shelf") if hasattr(item, "callspec") else None
+            if shelf == "postgresql":
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from money_world import DAY_LONG, HOUR, PRICE, World, always, once
 from catalog.values import AnalysisStatus, PredictionStatus
 from tasks.sandbox.faults import Fault
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 FILMS = 6
 
@@ -196,7 +196,6 @@ def passed(log: Path) -> set[str]:
     return set(log.read_text().splitlines())
 
 
-@pytest.mark.slow
 async def test_every_point_that_these_histories_pass_is_killed_at(doomed, tmp_path):
     """`beat` alone is missing: a run gives its first sign of life after twenty seconds."""
     log = Path(tmp_path / "points")
