@@ -96,7 +96,7 @@ async def _predict(load: Load, options: RunOptions, settings: Settings, services
         engine = new_engine(
             services,
             run_id=record.run_id,
-            wish=planner.wish,
+            spec=planner.spec,
             zone=settings.zone,
             runner=LocalRunner(),
             stats=stats,

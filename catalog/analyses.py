@@ -54,20 +54,20 @@ class AnalysisSpec:
         return hashlib.sha256(self.instructions.encode()).hexdigest()
 
 
-def want(session: Session, scopes: Sequence[SourceRange], wish: AnalysisSpec) -> None:
+def want(session: Session, scopes: Sequence[SourceRange], spec: AnalysisSpec) -> None:
     """Make sure that every usable video in the sources has a row for each task of the wish."""
     here = exists().where(
         Location.video_id == Video.id, Location.missing_since.is_(None), within_any(scopes)
     )
-    for task in wish.tasks:
-        already = exists().where(Analysis.video_id == Video.id, _asks(wish, (task,)))
+    for task in spec.tasks:
+        already = exists().where(Analysis.video_id == Video.id, _asks(spec, (task,)))
         missing = select(
             Video.id,
-            literal(wish.model),
+            literal(spec.model),
             literal(task, Analysis.task.type),
-            literal(wish.instructions),
-            literal(wish.instructions_hash),
-            literal(wish.window),
+            literal(spec.instructions),
+            literal(spec.instructions_hash),
+            literal(spec.window),
             literal(AnalysisStatus.WANTED, Analysis.status.type),
             literal(0),
         ).where(Video.probe_status == ProbeStatus.OK, here, ~already)
@@ -88,12 +88,12 @@ def want(session: Session, scopes: Sequence[SourceRange], wish: AnalysisSpec) ->
         )
 
 
-def _asks(wish: AnalysisSpec, tasks: Sequence[AnalysisType]) -> ColumnElement[bool]:
+def _asks(spec: AnalysisSpec, tasks: Sequence[AnalysisType]) -> ColumnElement[bool]:
     return and_(
-        Analysis.model == wish.model,
+        Analysis.model == spec.model,
         Analysis.task.in_(tasks),
-        Analysis.instructions_hash == wish.instructions_hash,
-        Analysis.window == wish.window,
+        Analysis.instructions_hash == spec.instructions_hash,
+        Analysis.window == spec.window,
     )
 
 
@@ -168,7 +168,7 @@ class PendingAnalysis:
 def stream(
     session: Session,
     scopes: Sequence[SourceRange],
-    wish: AnalysisSpec,
+    spec: AnalysisSpec,
     order: Order,
     *,
     at_first: int = AT_FIRST,
@@ -194,7 +194,7 @@ def stream(
         )
         .join(Video, Video.id == Analysis.video_id)
         .join(Location, Location.video_id == Video.id)
-        .where(_asks(wish, wish.tasks), within_any(scopes), Location.missing_since.is_(None))
+        .where(_asks(spec, spec.tasks), within_any(scopes), Location.missing_since.is_(None))
         .order_by(*_sorting(order), Location.uri, Analysis.id)
         .execution_options(yield_per=1000)
     )

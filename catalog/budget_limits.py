@@ -61,9 +61,9 @@ class BudgetUsage:
         return max(0, self.committed_micros - self.limit_micros)
 
 
-def free_in_all(standings: Iterable[BudgetUsage]) -> int | None:
+def free_in_all(usages: Iterable[BudgetUsage]) -> int | None:
     """Give what may still be held under every one of `standings`; None if none limits."""
-    free = [s.free_micros for s in standings if s.free_micros is not None]
+    free = [s.free_micros for s in usages if s.free_micros is not None]
     return min(free) if free else None
 
 

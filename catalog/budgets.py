@@ -31,14 +31,14 @@ def lock(session: Session, scopes: Scopes) -> list[BudgetUsage]:
     Raises:
         CatalogReplaced: if the run's own is gone, and with it the limit.
     """
-    standings = _locked(session, scopes)
-    met = {standing.scope for standing in standings}
+    usages = _locked(session, scopes)
+    met = {usage.scope for usage in usages}
     if scopes.run not in met:
         raise CatalogReplaced
     begun = [pair for pair in ((scopes.day, DAY), (scopes.month, MONTH)) if pair[0] not in met]
     for scope, standing_scope in begun:
         _begin(session, scope, standing_scope)
-    return _locked(session, scopes) if begun else standings
+    return _locked(session, scopes) if begun else usages
 
 
 def _locked(session: Session, scopes: Scopes) -> list[BudgetUsage]:
@@ -49,7 +49,7 @@ def _locked(session: Session, scopes: Scopes) -> list[BudgetUsage]:
         .with_for_update()
         .execution_options(populate_existing=True)
     )
-    return [_standing(row) for row in rows]
+    return [_usage_of(row) for row in rows]
 
 
 def _begin(session: Session, scope: str, standing_scope: str) -> None:
@@ -84,7 +84,7 @@ def set_limit(
             session.add(row)
         row.limit_micros = limit_micros
     session.flush()
-    return [_standing(session.get_one(Budget, scope)) for scope in scopes]
+    return [_usage_of(session.get_one(Budget, scope)) for scope in scopes]
 
 
 def set_standing_limit(
@@ -112,20 +112,20 @@ def set_standing_limit(
 def usages(session: Session, scopes: Sequence[str]) -> list[BudgetUsage]:
     """Give how the scopes stand, those that exist, by name."""
     rows = session.scalars(select(Budget).where(Budget.scope.in_(scopes)).order_by(Budget.scope))
-    return [_standing(row) for row in rows]
+    return [_usage_of(row) for row in rows]
 
 
 def in_force(session: Session, scope: str, standing_scope: str) -> BudgetUsage:
     """Give how a day or month stands; one that has not begun has its standing limit."""
     row = session.get(Budget, scope)
     if row is not None:
-        return _standing(row)
-    standing = session.get(Budget, standing_scope)
-    limit = None if standing is None else standing.limit_micros
+        return _usage_of(row)
+    usage = session.get(Budget, standing_scope)
+    limit = None if usage is None else usage.limit_micros
     return BudgetUsage(scope=scope, limit_micros=limit, committed_micros=0)
 
 
-def _standing(row: Budget) -> BudgetUsage:
+def _usage_of(row: Budget) -> BudgetUsage:
     return BudgetUsage(
         scope=row.scope, limit_micros=row.limit_micros, committed_micros=row.committed_micros
     )

@@ -310,7 +310,7 @@ def _begin_sqlite(connection: Connection, *, file: DatabaseFile | None) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     if file is not None:
         file.check()
-        file.check_beside(connection.info)
+        file.check_side_files(connection.info)
 
 
 def _begin_postgresql(connection: Connection) -> None:

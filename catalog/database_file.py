@@ -17,7 +17,7 @@ from catalog.errors import CatalogReplaced
 _Identity: TypeAlias = tuple[int, int] | None
 
 #: SQLite keeps these while a connection is open; its locks lie in the second.
-_BESIDE = ("-wal", "-shm")
+_SIDE_FILES = ("-wal", "-shm")
 
 
 class DatabaseFile:
@@ -42,13 +42,13 @@ class DatabaseFile:
         if self._opened is not None and _identity(self._path) != self._opened:
             raise CatalogReplaced(self._shown_url)
 
-    def check_beside(self, known: MutableMapping[Any, Any]) -> None:
+    def check_side_files(self, known: MutableMapping[Any, Any]) -> None:
         """Do the same for the log and its index; `known` is what one connection remembers.
 
         Raises:
             CatalogReplaced: if one of them is not the one that this connection has open.
         """
-        for ending in _BESIDE:
+        for ending in _SIDE_FILES:
             # SQLite keeps them beside the file itself, not beside a link to it.
             found = _identity(os.path.realpath(self._path) + ending)
             if known.setdefault(ending, found) is None:

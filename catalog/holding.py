@@ -81,8 +81,8 @@ def hold(
     """
     free = _startable(session, [pick.analysis_id for pick in picks])
     startable = [pick for pick in picks if pick.analysis_id in free]
-    standings = budgets.lock(session, purchase.scopes)
-    allocation = allocate([pick.quote_micros for pick in startable], free_in_all(standings))
+    usages = budgets.lock(session, purchase.scopes)
+    allocation = allocate([pick.quote_micros for pick in startable], free_in_all(usages))
     taken = [startable[position] for position in allocation.taken]
     return HoldResult(
         held=tuple(_insert(session, taken, purchase, now, unique)),
@@ -257,8 +257,8 @@ def _release_excess(session: Session, scopes: Collection[str], *, now: datetime)
     It never is more unless a limit was lowered. The latest holds go first, whoever has them; what
     may have been sent stays. Gives what was released.
     """
-    standings = budgets.usages(session, sorted(scopes))
-    excess = {one.scope: one.excess_micros for one in standings if one.excess_micros}
+    usages = budgets.usages(session, sorted(scopes))
+    excess = {one.scope: one.excess_micros for one in usages if one.excess_micros}
     released: set[int] = set()
     if not excess:
         return released

@@ -161,5 +161,5 @@ def _migrate(connection: Connection) -> None:
 
 def migrations_folder() -> Path:
     """Give the folder with the migrations: beside the packages, or inside an installed wheel."""
-    beside = Path(__file__).parent.parent / "migrations"
-    return beside if (beside / "env.py").exists() else Path(__file__).parent / "_migrations"
+    in_source = Path(__file__).parent.parent / "migrations"
+    return in_source if (in_source / "env.py").exists() else Path(__file__).parent / "_migrations"

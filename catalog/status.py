@@ -135,9 +135,9 @@ def budgets_now(snapshot: Snapshot, *, now: datetime, zone: ZoneInfo) -> list[Bu
     )
     found = {row["scope"]: BudgetUsage(**row) for row in rows}
     for scope, standing_scope in ((scopes.day, DAY), (scopes.month, MONTH)):
-        standing = found.pop(standing_scope, None)
+        usage = found.pop(standing_scope, None)
         if scope not in found:
-            limit = None if standing is None else standing.limit_micros
+            limit = None if usage is None else usage.limit_micros
             found[scope] = BudgetUsage(scope=scope, limit_micros=limit, committed_micros=0)
     return [found[scope] for scope in sorted(found)]
 
@@ -243,7 +243,7 @@ def as_json(found: Report) -> dict[str, Any]:
     }
 
 
-def budgets_as_json(standings: Iterable[BudgetUsage]) -> list[dict[str, str | None]]:
+def budgets_as_json(usages: Iterable[BudgetUsage]) -> list[dict[str, str | None]]:
     """Give budgets as `status` and `budget` print them."""
     return [
         {
@@ -251,7 +251,7 @@ def budgets_as_json(standings: Iterable[BudgetUsage]) -> list[dict[str, str | No
             "limit_usd": None if one.limit_micros is None else str(dollars(one.limit_micros)),
             "committed_usd": str(dollars(one.committed_micros)),
         }
-        for one in standings
+        for one in usages
     ]
 
 

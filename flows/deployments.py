@@ -176,9 +176,7 @@ async def _conducted(
     caller = local_run.get()
     try:
         async with _means(options_for, caller) as (options, means):
-            board = Board(
-                name=name, stats=means.stats, standings=partial(_standings, means, options)
-            )
+            board = Board(name=name, stats=means.stats, usages=partial(_usages, means, options))
             async with shown(board):
                 with _signals_of(caller):
                     report = await begin(
@@ -246,14 +244,14 @@ def _signals_of(caller: LocalRun | None) -> Iterator[None]:
         signal.signal(signal.SIGTERM, of_prefect)
 
 
-async def _standings(
+async def _usages(
     means: RunMeans, options: RunOptions, run_id: str | None
 ) -> tuple[BudgetUsage, ...]:
     """Give how the budgets in force stand; that of the run too, where it is known."""
-    return await asyncio.to_thread(_read_standings, means, options.shares or run_id)
+    return await asyncio.to_thread(_read_usages, means, options.shares or run_id)
 
 
-def _read_standings(means: RunMeans, run_id: str | None) -> tuple[BudgetUsage, ...]:
+def _read_usages(means: RunMeans, run_id: str | None) -> tuple[BudgetUsage, ...]:
     now = means.services.clock()
     scopes = scopes_at(now, run_id=run_id or "", zone=means.settings.zone)
     with means.services.catalog.read() as session:

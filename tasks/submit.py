@@ -27,7 +27,7 @@ async def submit(
     job: Candidate,
     held: Reservation,
     video_url: str,
-    wish: AnalysisSpec,
+    spec: AnalysisSpec,
     services: Services,
     *,
     intended_at: Instant,
@@ -50,10 +50,10 @@ async def submit(
             raise Withheld(_STALE)
 
     outcome = await services.provider.client.submit(
-        model=wish.model,
+        model=spec.model,
         video_url=video_url,
         task=job.left.task,
-        text=wish.instructions or None,
+        text=spec.instructions or None,
         check=check,
     )
     if outcome is not _STOPPED:

@@ -38,11 +38,11 @@ def budget(*, day: str | None = None, month: str | None = None, json: Json = Fal
         for sentence in _set(limits):
             complain(sentence)
     with open_to_look() as looking:
-        standings = budgets_now(looking.snapshot, now=utc_now(), zone=looking.zone)
+        usages = budgets_now(looking.snapshot, now=utc_now(), zone=looking.zone)
     if json:
-        write_json({"budgets": budgets_as_json(standings)})
+        write_json({"budgets": budgets_as_json(usages)})
     else:
-        output().print(facts(dict(budget_lines(standings))))
+        output().print(facts(dict(budget_lines(usages))))
     return 0
 
 
@@ -73,7 +73,7 @@ def _set(limits: dict[str, int | None]) -> list[str]:
     settings = read_settings()
     current = scopes_at(utc_now(), run_id="", zone=settings.zone)
     catalog = open_catalog(settings.database_url)
-    standings = []
+    usages = []
     try:
         for scope, micros in limits.items():
             change = partial(
@@ -82,23 +82,23 @@ def _set(limits: dict[str, int | None]) -> list[str]:
                 current=current.day if scope == DAY else current.month,
                 limit_micros=micros,
             )
-            standings += catalog.write(change)
+            usages += catalog.write(change)
     finally:
         catalog.close()
-    return [_below(one) for one in standings if _is_below(one)]
+    return [_below(one) for one in usages if _is_below(one)]
 
 
-def _is_below(standing: BudgetUsage) -> bool:
-    limit = standing.limit_micros
-    return limit is not None and limit < standing.committed_micros
+def _is_below(usage: BudgetUsage) -> bool:
+    limit = usage.limit_micros
+    return limit is not None and limit < usage.committed_micros
 
 
-def _below(standing: BudgetUsage) -> str:
+def _below(usage: BudgetUsage) -> str:
     from catalog.money import show
 
-    kind = standing.scope.partition(":")[0]
+    kind = usage.scope.partition(":")[0]
     return (
-        f"{show(standing.committed_micros)} of this {kind} are committed already, more than "
-        f"{show(standing.limit_micros or 0)}: what was not sent yet is given back, nothing beyond "
+        f"{show(usage.committed_micros)} of this {kind} are committed already, more than "
+        f"{show(usage.limit_micros or 0)}: what was not sent yet is given back, nothing beyond "
         f"the limit is bought until the next {kind}, and what is out is still paid."
     )

@@ -42,8 +42,8 @@ def copy_catalog(source: str, destination: str) -> Copy:
         return transfer.copy(ours, theirs, living=_living, progress=show)
 
 
-def _living(sightings: Sequence[Liveness]) -> Sequence[Liveness]:
+def _living(liveness: Sequence[Liveness]) -> Sequence[Liveness]:
     now, here, processes = utc_now(), host(), living()
     return [
-        seen for seen in sightings if not runs.is_dead(seen, here=here, living=processes, now=now)
+        seen for seen in liveness if not runs.is_dead(seen, here=here, living=processes, now=now)
     ]

@@ -93,18 +93,18 @@ def _replace(
     """Write a file beside, and put it in the place of `path` when it is whole and on the disk."""
     with _opened_folder(path.parent) as folder:
         _refuse(path, folder, catalog)
-        beside = f".reelcat-export-{secrets.token_hex(16)}"
+        temporary = f".reelcat-export-{secrets.token_hex(16)}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        opened = os.open(beside, flags, 0o666 if mode is None else _PRIVATE, dir_fd=folder)
+        opened = os.open(temporary, flags, 0o666 if mode is None else _PRIVATE, dir_fd=folder)
         try:
             if mode is not None:
                 os.fchmod(opened, mode)
             _write(opened, write, whole=True)
             _refuse(path, folder, catalog)  # it may be another by now
-            os.replace(beside, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+            os.replace(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
         except BaseException:
             with suppress(OSError):
-                os.unlink(beside, dir_fd=folder)
+                os.unlink(temporary, dir_fd=folder)
             raise
         with suppress(OSError):  # some file systems cannot
             os.fsync(folder)
@@ -121,7 +121,7 @@ def _opened_folder(path: Path) -> Iterator[int]:
 
 def _refuse(path: Path, folder: int, catalog: Path | None) -> None:
     """Raise if what is there is not to be replaced; a file that is new to its folder is fine."""
-    if catalog is not None and _is_beside(path, folder, catalog):
+    if catalog is not None and _is_side_file(path, folder, catalog):
         raise _is_the_catalog(path)
     try:
         there = os.stat(path.name, dir_fd=folder, follow_symlinks=False)
@@ -139,7 +139,7 @@ def _refuse_catalog(path: Path, there: os.stat_result, catalog: Path | None) -> 
                 raise _is_the_catalog(path)
 
 
-def _is_beside(path: Path, folder: int, catalog: Path) -> bool:
+def _is_side_file(path: Path, folder: int, catalog: Path) -> bool:
     """Whether it has the name of a file that SQLite keeps, or may yet make, for the catalog."""
     names = {f"{catalog.name}{name}".casefold() for name in _COMPANIONS}
     same = os.path.samestat(os.fstat(folder), catalog.parent.stat())

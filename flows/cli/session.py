@@ -31,7 +31,7 @@ def can_ask() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-class AskingDoor(LocalRunner):
+class AskingRunner(LocalRunner):
     """Somebody sits at a terminal."""
 
     def __init__(self, progress: Progress) -> None:
@@ -117,7 +117,7 @@ async def _work(begin: Begin, options: RunOptions, settings: Settings, *, ask: b
     stats = RunStats()
     stats.notices.extend(settings.unread)
     with Progress(stats) as progress:
-        runner = AskingDoor(progress) if ask and can_ask() else LocalRunner()
+        runner = AskingRunner(progress) if ask and can_ask() else LocalRunner()
         with _interruptible(runner, progress):
             async with open_services(settings, options) as services:
                 return await begin(options, settings, services, runner, stats)

@@ -66,10 +66,10 @@ def columns(
     return table
 
 
-def budget_lines(standings: Iterable[BudgetUsage]) -> list[tuple[str, str]]:
+def budget_lines(usages: Iterable[BudgetUsage]) -> list[tuple[str, str]]:
     """Word budgets as facts: what kind, and how it stands."""
     lines = []
-    for one in standings:
+    for one in usages:
         kind, _, name = one.scope.partition(":")
         limit = "no limit" if one.limit_micros is None else f"of {show(one.limit_micros)}"
         lines.append((kind, f"{show(one.committed_micros)} committed, {limit}  ({name})"))

@@ -144,7 +144,7 @@ def _is_private(group: int, uid: int) -> bool:
 
 
 #: What SQLite keeps beside a database, and believes.
-_BESIDE = ("-wal", "-shm", "-journal")
+_SIDE_FILES = ("-wal", "-shm", "-journal")
 
 
 def require_own_catalog(url: str, *, named_here: bool) -> None:
@@ -196,11 +196,11 @@ def _looked_at(path: Path) -> Iterator[Path]:
     """Give the file, what lies beside it, and the folders between here and it."""
     yield path
     for one in {path, Path(os.path.realpath(path))}:
-        for ending in _BESIDE:
-            beside = one.with_name(one.name + ending)
+        for ending in _SIDE_FILES:
+            side_file = one.with_name(one.name + ending)
             with suppress(OSError):
-                beside.lstat()
-                yield beside
+                side_file.lstat()
+                yield side_file
     here, folder = Path(os.path.realpath(".")), Path(os.path.normpath(path.absolute())).parent
     while folder != here and folder.is_relative_to(here):
         yield folder

@@ -38,7 +38,7 @@ class Planner:
     services: Services
     run_id: str
     options: RunOptions
-    wish: AnalysisSpec
+    spec: AnalysisSpec
     selection: Selection
     zone: ZoneInfo
 
@@ -48,12 +48,12 @@ class Planner:
         """Say what is to be done now, by a run that has collected some analyses itself."""
         if not scopes:
             return Plan()
-        await self.services.writer.apply(partial(analyses.want, scopes=scopes, wish=self.wish))
+        await self.services.writer.apply(partial(analyses.want, scopes=scopes, spec=self.spec))
         return await asyncio.to_thread(self._plan, scopes, collected)
 
     def _plan(self, scopes: Sequence[SourceRange], collected: Container[int]) -> Plan:
         with self.services.catalog.read() as session:
-            free = free_in_all(self._standings(session))
+            free = free_in_all(self._usages(session))
             terms = Terms(
                 prices=self.services.provider.prices,
                 free_micros=free,
@@ -63,14 +63,14 @@ class Planner:
                 compare_with=MOLMO2_PRICES if self.services.provider.offline else None,
                 collected=collected,
             )
-            stream = analyses.stream(session, scopes, self.wish, self.options.order)
+            stream = analyses.stream(session, scopes, self.spec, self.options.order)
             return make_plan(stream, terms)
 
-    def _standings(self, session: Session) -> list[BudgetUsage]:
+    def _usages(self, session: Session) -> list[BudgetUsage]:
         scopes = scopes_at(self.services.clock(), run_id=self.run_id, zone=self.zone)
-        standing = budgets.usages(session, [scopes.run])
+        usage = budgets.usages(session, [scopes.run])
         return [
-            *standing,
+            *usage,
             budgets.in_force(session, scopes.day, DAY),
             budgets.in_force(session, scopes.month, MONTH),
         ]
@@ -82,7 +82,7 @@ def new_planner(options: RunOptions, services: Services, *, run_id: str, zone: Z
         services=services,
         run_id=run_id,
         options=options,
-        wish=AnalysisSpec(
+        spec=AnalysisSpec(
             model=services.provider.prices.model,
             tasks=options.tasks,
             instructions=options.instructions,
@@ -110,7 +110,7 @@ async def require_budget(options: RunOptions, services: Services) -> None:
 def _has_standing_limit(services: Services) -> bool:
     with services.catalog.read() as session:
         return any(
-            standing.limit_micros is not None for standing in budgets.usages(session, [DAY, MONTH])
+            usage.limit_micros is not None for usage in budgets.usages(session, [DAY, MONTH])
         )
 
 

@@ -62,13 +62,13 @@ class Engine:
     run_id: str
     #: Whose budget pays: this run's, or that of the run which it shares.
     budget_run_id: str
-    wish: AnalysisSpec
+    spec: AnalysisSpec
     runner: Runner
     stats: RunStats
-    securer: Reserver
+    reserver: Reserver
     starter: Starter
     addresses: Addresses
-    follower: Tracker
+    tracker: Tracker
     bill: BillWatch
     breaker: Breaker = field(default_factory=Breaker)
     #: Set once the account has said that nothing else will work.
@@ -79,10 +79,10 @@ class Engine:
     put_off: set[int] = field(default_factory=set)
     _halt: asyncio.Event = field(default_factory=asyncio.Event)
     #: Files are looked at, and links signed, shortly before they are needed.
-    _ahead: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BATCH))
+    _prefetch: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BATCH))
     #: How many of the batches that have begun wait to be started; set while they are few.
-    _queued: int = 0
-    _hungry: asyncio.Event = field(default_factory=asyncio.Event)
+    _backlog: int = 0
+    _below_low_water: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def predict(self, jobs: Sequence[Candidate]) -> None:
         """Buy these, in order, as far as budgets, the account and the runner allow.
@@ -96,23 +96,23 @@ class Engine:
                 label = f"predict-{number} ({len(batch)} analyses)"
                 work = partial(self._batch, batch)
                 group.create_task(self.runner.batch(Step.PREDICT, label, work))
-                await self._hungry.wait()
+                await self._below_low_water.wait()
                 if self.halted:
                     break
 
     def _queue(self, more: int) -> None:
         """Count who waits to be started; negative when somebody does no longer."""
-        self._queued += more
-        if self._queued < BATCH or self.halted:
-            self._hungry.set()
+        self._backlog += more
+        if self._backlog < BATCH or self.halted:
+            self._below_low_water.set()
         else:
-            self._hungry.clear()
+            self._below_low_water.clear()
 
     async def collect(self, orphans: Sequence[Orphan]) -> None:
         """Follow predictions of earlier runs to their end, earliest deadline first."""
         async with together() as group:
             for orphan in orphans:
-                group.create_task(self._keeping_account(self.follower.collect(orphan)))
+                group.create_task(self._keeping_account(self.tracker.collect(orphan)))
 
     async def _keeping_account(self, following: Awaitable[None]) -> None:
         """Follow; an account that refuses to be asked stops the run, not what else is followed."""
@@ -131,16 +131,16 @@ class Engine:
         await self.runner.stop_asked.wait()
         self.halt()
         await asyncio.sleep(self.services.waits.grace)
-        self.follower.leave()
+        self.tracker.leave()
 
     def halt(self) -> None:
         """Submit nothing from now on; what is in flight is still collected."""
         self._halt.set()
-        self._hungry.set()
+        self._below_low_water.set()
         self.starter.close()
 
     async def _batch(self, jobs: Sequence[Candidate]) -> None:
-        held = await self.securer.secure(jobs)
+        held = await self.reserver.secure(jobs)
         self._queue(len(held) - len(jobs))
         async with together() as group:
             for one in held:
@@ -155,11 +155,11 @@ class Engine:
         except AccountStopped as error:
             self.stop_account(error)
 
-    async def _predict(self, secured: ReservedAnalysis) -> None:
+    async def _predict(self, reserved: ReservedAnalysis) -> None:
         """Take one analysis as far as it goes; a passing refusal is tried again with a new hold."""
         pause, tries = self.services.waits.pause, 0
-        job = secured.job
-        current: ReservedAnalysis | None = secured
+        job = reserved.job
+        current: ReservedAnalysis | None = reserved
         with contextlib.ExitStack() as waiting:
             waiting.callback(self._queue, -1)
             while current is not None:
@@ -170,7 +170,7 @@ class Engine:
                 if refusal.kind is RefusalKind.PLACE:
                     self.put_off.add(job.left.analysis_id)
                 if not refusal.kind.concerns_others or tries >= _MOST_TRIES:
-                    self.follower.failed(job, refusal.reason)
+                    self.tracker.failed(job, refusal.reason)
                     return
                 if self.halted:
                     return
@@ -178,26 +178,26 @@ class Engine:
                 self.starter.pause(wait)
                 await self._wait(wait)
                 pause = min(2 * pause, self.services.waits.most_pause)
-                again = await self.securer.secure([job])
+                again = await self.reserver.secure([job])
                 current = again[0] if again else None
 
     async def _attempt(
-        self, secured: ReservedAnalysis, waiting: contextlib.ExitStack
+        self, reserved: ReservedAnalysis, waiting: contextlib.ExitStack
     ) -> Refused | None:
         """Make one attempt; gives a refusal that released its hold, None once it is decided.
 
         Whoever was not refused waits no longer.
         """
-        job, held = secured.job, secured.held
+        job, held = reserved.job, reserved.held
         began = self.services.clock()
-        async with self._ahead:
+        async with self._prefetch:
             url: str | None = None
             try:
                 if not self.halted:
-                    url = await self.addresses.of(job, held.token, secured.place)
+                    url = await self.addresses.of(job, held.token, reserved.place)
             except CannotAddress as error:
                 self._saw(error.refusal, began)
-                await self.securer.give_back(held, error.refusal)
+                await self.reserver.give_back(held, error.refusal)
                 return error.refusal
             except AccountStopped as error:
                 self.stop_account(error)
@@ -205,14 +205,14 @@ class Engine:
             intended_at = await self.starter.start(held.prediction_id) if is_ready else None
             if url is None or intended_at is None:
                 self._check_starved()
-                await self.securer.give_back(held, None)
+                await self.reserver.give_back(held, None)
                 return None
         began = self.services.clock()
         outcome = await submit(
             job,
             held,
             url,
-            self.wish,
+            self.spec,
             self.services,
             intended_at=intended_at,
             is_halted=lambda: self.halted,
@@ -226,10 +226,10 @@ class Engine:
         match outcome:
             case Uncertain():
                 self.stats.analyses.submitted += 1
-                self.follower.lost(held.prediction_id, job)
+                self.tracker.lost(held.prediction_id, job)
             case Accepted(provider_id=provider_id):
                 self.stats.analyses.submitted += 1
-                following = self.follower.follow(
+                following = self.tracker.follow(
                     held.prediction_id, provider_id, self.services.provider.clock(), job
                 )
                 await self._keeping_account(following)
@@ -278,7 +278,7 @@ def new_engine(
     services: Services,
     *,
     run_id: str,
-    wish: AnalysisSpec,
+    spec: AnalysisSpec,
     zone: ZoneInfo,
     runner: Runner,
     stats: RunStats,
@@ -300,10 +300,10 @@ def new_engine(
         services=services,
         run_id=run_id,
         budget_run_id=budget_run_id or run_id,
-        wish=wish,
+        spec=spec,
         runner=runner,
         stats=stats,
-        securer=Reserver(
+        reserver=Reserver(
             services=services,
             run_id=run_id,
             budget_run_id=budget_run_id or run_id,
@@ -314,7 +314,7 @@ def new_engine(
         starter=starter,
         addresses=addresses,
         bill=BillWatch(services=services, stats=stats),
-        follower=Tracker(
+        tracker=Tracker(
             services=services,
             stats=stats,
             addresses=addresses,

@@ -69,11 +69,11 @@ class Reserver:
         )
         self.stats.analyses.over_budget += len(result.over_budget)
         self.stats.analyses.in_flight_elsewhere += len(result.taken)
-        secured = [by_analysis[held.analysis_id] for held in result.held]
-        places = await self.addresses.places(secured)
+        reserved = [by_analysis[held.analysis_id] for held in result.held]
+        places = await self.addresses.places(reserved)
         return [
             ReservedAnalysis(job=job, held=held, place=places[job.left.video_id])
-            for job, held in zip(secured, result.held, strict=True)
+            for job, held in zip(reserved, result.held, strict=True)
         ]
 
     async def give_back(self, held: Reservation, refusal: Refused | None) -> None:

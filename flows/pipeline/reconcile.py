@@ -67,7 +67,7 @@ async def reconcile(
         engine = new_engine(
             services,
             run_id=record.run_id,
-            wish=AnalysisSpec(model=services.provider.prices.model, tasks=options.tasks),
+            spec=AnalysisSpec(model=services.provider.prices.model, tasks=options.tasks),
             zone=settings.zone,
             runner=runner,
             stats=stats,

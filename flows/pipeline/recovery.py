@@ -36,8 +36,8 @@ OFFLINE_ENDPOINT = "offline"
 async def end_dead_runs(services: Services, *, run_id: str) -> None:
     """Write down which other runs are certainly dead: what they had claimed is free again."""
     now = services.clock()
-    sightings = await asyncio.to_thread(_unfinished_runs, services)
-    others = [seen for seen in sightings if seen.run_id != run_id]
+    liveness = await asyncio.to_thread(_unfinished_runs, services)
+    others = [seen for seen in liveness if seen.run_id != run_id]
     alive = await asyncio.to_thread(living) if others else {}
     dead = [
         seen.run_id for seen in others if runs.is_dead(seen, here=host(), living=alive, now=now)

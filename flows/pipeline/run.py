@@ -72,7 +72,7 @@ async def run(
             services,
             run_id=record.run_id,
             budget_run_id=budget_run_id,
-            wish=planner.wish,
+            spec=planner.spec,
             zone=settings.zone,
             runner=runner,
             stats=stats,
@@ -120,7 +120,7 @@ async def _catalog(
         raise stopped
     if stats.analyses.collected and stats.analyses.in_flight_elsewhere:
         # They were in flight when the plan was made, and have been collected beside it.
-        plan = await planner.plan(scopes, collected=engine.follower.collected)
+        plan = await planner.plan(scopes, collected=engine.tracker.collected)
         stats.analyses.in_flight_elsewhere = plan.in_flight_elsewhere
 
 
@@ -146,7 +146,7 @@ async def _buy(
     before = passes = 0
     for number in itertools.count():
         stats.stage = "Planning"
-        plan = await planner.plan(scopes, collected=engine.follower.collected)
+        plan = await planner.plan(scopes, collected=engine.tracker.collected)
         if number == 0:
             plan = await _claim(plan, scopes, planner, others, stats)
             shown = {job.left.analysis_id for job in plan.jobs}
@@ -177,7 +177,7 @@ async def _buy(
             await engine.predict(jobs)
         await _collect_lost(engine, runner, stats)
         if engine.halted:
-            plan = await planner.plan(scopes, collected=engine.follower.collected)
+            plan = await planner.plan(scopes, collected=engine.tracker.collected)
             left = shown & {job.left.analysis_id for job in [*plan.jobs, *plan.over_budget]}
             _count_left(len(left), stats)
             return
@@ -193,7 +193,7 @@ async def _claim(
     if not found:
         return plan
     others.group.create_task(engine.collect(found))
-    return await planner.plan(scopes, collected=engine.follower.collected)
+    return await planner.plan(scopes, collected=engine.tracker.collected)
 
 
 async def _show(plan: Plan, engine: Engine, stats: RunStats) -> list[Candidate]:

@@ -49,7 +49,7 @@ class Ending:
 
     sentence: str
     stats: RunStats
-    standings: tuple[BudgetUsage, ...]
+    usages: tuple[BudgetUsage, ...]
     #: Whether the run's charged and held money is known; it is counted at a run's very end.
     counted: bool
 
@@ -113,16 +113,16 @@ def page(ending: Ending) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def spending_rows(standings: Iterable[BudgetUsage]) -> list[dict[str, str]]:
+def spending_rows(usages: Iterable[BudgetUsage]) -> list[dict[str, str]]:
     """Lay out what is committed under each budget, held money included."""
     return [
         {
-            "budget": _scope(standing.scope),
-            "limit": "none" if standing.limit_micros is None else show(standing.limit_micros),
-            "committed": show(standing.committed_micros),
-            "free": "" if standing.free_micros is None else show(standing.free_micros),
+            "budget": _scope(usage.scope),
+            "limit": "none" if usage.limit_micros is None else show(usage.limit_micros),
+            "committed": show(usage.committed_micros),
+            "free": "" if usage.free_micros is None else show(usage.free_micros),
         }
-        for standing in standings
+        for usage in usages
     ]
 
 
@@ -235,7 +235,7 @@ class Board:
     name: str
     stats: RunStats
     #: Reads how the budgets stand; the id is the run's, where it is known.
-    standings: Callable[[str | None], Awaitable[tuple[BudgetUsage, ...]]]
+    usages: Callable[[str | None], Awaitable[tuple[BudgetUsage, ...]]]
     report: RunReport | None = None
 
 
@@ -284,10 +284,8 @@ async def _follow(board: Board, progress: UUID | None) -> None:
 async def _put_up(board: Board, progress: UUID | None, sentence: str) -> None:
     """Write the report, the budgets and the failures."""
     report = board.report
-    standings = await board.standings(None if report is None else report.run_id)
-    ending = Ending(
-        sentence=sentence, stats=board.stats, standings=standings, counted=report is not None
-    )
+    usages = await board.usages(None if report is None else report.run_id)
+    ending = Ending(sentence=sentence, stats=board.stats, usages=usages, counted=report is not None)
     done = percent(board.stats) if report is None else 100.0
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -301,7 +299,7 @@ async def _send(ending: Ending, prefix: str, progress: UUID | None, done: float)
     await _tolerated(acreate_markdown_artifact(page(ending), f"{prefix}report", sentence))
     await _tolerated(
         acreate_table_artifact(
-            spending_rows(ending.standings),
+            spending_rows(ending.usages),
             f"{prefix}spending",
             description="What is committed under each budget, money on hold included.",
         )

@@ -119,7 +119,7 @@ class HostRule:
     this_machine: bool = False
 
     @classmethod
-    def beside(cls, own_host: str) -> HostRule:
+    def next_to(cls, own_host: str) -> HostRule:
         """The rule for what an API at `own_host` names."""
         return cls(named=frozenset({_spelled(own_host)}), this_machine=names_this_machine(own_host))
 

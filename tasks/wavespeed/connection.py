@@ -199,7 +199,7 @@ class Connection:
             self._keyed.headers["Authorization"] = f"Bearer {key}"
             self._send = to_api.handle_async_request
         #: Where addresses may lead that the provider names; a `transport` leads nowhere.
-        self.hosts = HostRule.beside(httpx.URL(self.base).raw_host.decode())
+        self.hosts = HostRule.next_to(httpx.URL(self.base).raw_host.decode())
         #: For storage: no key, no header that names us.
         self.keyless = _client(
             limits, transport, open_requests=2 * limits.open_uploads, rule=self.hosts

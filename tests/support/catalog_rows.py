@@ -44,7 +44,7 @@ PASSING = Failed(reason="The provider was busy.", code=5003, retryable=True)
 LASTING = Failed(reason="The provider could not read it.", code=1401, retryable=False)
 
 
-def wish(*tasks: AnalysisType) -> AnalysisSpec:
+def spec(*tasks: AnalysisType) -> AnalysisSpec:
     return AnalysisSpec(model=MOLMO2, tasks=tasks or (AnalysisType.SUMMARY,))
 
 
@@ -166,7 +166,7 @@ def wanted_analyses(catalog: Catalog, count: int, *tasks: AnalysisType) -> list[
     scope = register(catalog)
     record(catalog, scope, [listing(f"{FOLDER}/{number:04}.mp4") for number in range(count)])
     look(catalog, scope, content_of_name)
-    catalog.write(lambda session: analyses.want(session, [scope], wish(*tasks)))
+    catalog.write(lambda session: analyses.want(session, [scope], spec(*tasks)))
     with catalog.read() as session:
         return list(session.scalars(select(Analysis.id).order_by(Analysis.id)))
 

@@ -82,13 +82,13 @@ class MovingClock:
     """The time of day, which can be put ahead."""
 
     def __init__(self, start: datetime | None = None) -> None:
-        self._ahead = timedelta(0) if start is None else start - utc_now()
+        self._prefetch = timedelta(0) if start is None else start - utc_now()
 
     def __call__(self) -> datetime:
-        return utc_now() + self._ahead
+        return utc_now() + self._prefetch
 
     def advance(self, span: timedelta) -> None:
-        self._ahead += span
+        self._prefetch += span
 
 
 def once(fault: Fault, *, first: int = 1) -> Scripted:

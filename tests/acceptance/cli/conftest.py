@@ -25,9 +25,9 @@ from catalog_rows import (
     purchase,
     record,
     register,
+    spec,
     start_run,
     tokens,
-    wish,
 )
 from sqlalchemy import select
 
@@ -89,7 +89,7 @@ def _fill(url: str) -> None:
             probe=probe(tags={"title": "\x1b[2J[red]A boat"}),
         ),
     )
-    catalog.write(lambda session: analyses.want(session, [scope], wish()))
+    catalog.write(lambda session: analyses.want(session, [scope], spec()))
     start_run(catalog, "run-1", 1_000_000)
 
     def buy(session):

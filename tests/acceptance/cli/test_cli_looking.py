@@ -68,6 +68,6 @@ def test_a_reader_that_has_read_enough_is_no_error(archive, start, command):
 
 def test_budgets_are_set_shown_and_taken_away(archive):
     assert archive("budget", "--day", "25", "--month", "$300").code == 0
-    standings = json.loads(archive("budget", "--day", "none", "--json").out)["budgets"]
-    limits = {one["scope"].partition(":")[0]: one["limit_usd"] for one in standings}
+    usages = json.loads(archive("budget", "--day", "none", "--json").out)["budgets"]
+    limits = {one["scope"].partition(":")[0]: one["limit_usd"] for one in usages}
     assert limits == {"day": None, "month": "300.00", "run": "1.00"}

@@ -21,8 +21,8 @@ BERLIN = {"timezone": "Europe/Berlin"}
 
 
 def committed(world, *scopes):
-    standings = world.read(lambda session: budgets.usages(session, scopes))
-    return {one.scope: one.committed_micros for one in standings}
+    usages = world.read(lambda session: budgets.usages(session, scopes))
+    return {one.scope: one.committed_micros for one in usages}
 
 
 async def completed(world):

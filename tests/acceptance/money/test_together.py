@@ -35,8 +35,8 @@ async def test_runs_that_plan_at_the_same_time_share_one_days_limit(world):
     books = await here.check()
     assert books.analyses[AnalysisStatus.COMPLETED] == 3
     day = f"day:{here.clock():%Y-%m-%d}"
-    (standing,) = here.read(lambda session: budgets.usages(session, [day]))
-    assert standing.committed_micros == 3 * PRICE
+    (usage,) = here.read(lambda session: budgets.usages(session, [day]))
+    assert usage.committed_micros == 3 * PRICE
 
 
 async def test_runs_over_the_same_films_pay_for_each_once(world):

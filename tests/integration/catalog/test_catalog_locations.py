@@ -17,8 +17,8 @@ from catalog_rows import (
     record,
     register,
     scan,
+    spec,
     start_run,
-    wish,
 )
 from sqlalchemy import func, select
 
@@ -392,11 +392,11 @@ def test_only_usable_videos_that_lie_there_are_wanted_and_only_once(catalog):
         LATER,
     )
     for _ in range(2):
-        catalog.write(lambda session: analyses.want(session, [scope], wish()))
+        catalog.write(lambda session: analyses.want(session, [scope], spec()))
     with catalog.read() as session:
         wanted = session.execute(
             select(Video.content_id).join(Analysis, Analysis.video_id == Video.id)
         )
         assert wanted.scalars().all() == ["same"]
-        left = list(analyses.stream(session, [scope], wish(), Order.PATH))
+        left = list(analyses.stream(session, [scope], spec(), Order.PATH))
     assert [one.name for one in left] == ["copy.mp4", "ok.mp4"]

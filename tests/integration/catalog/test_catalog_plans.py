@@ -6,7 +6,7 @@ import re
 from zoneinfo import ZoneInfo
 
 import pytest
-from catalog_rows import FOLDER, NOW, inspection, listing, look, register, scan, wish
+from catalog_rows import FOLDER, NOW, inspection, listing, look, register, scan, spec
 from sqlalchemy import event
 
 from catalog import analyses, locations, outstanding, rate_limits, scans
@@ -162,7 +162,7 @@ def test_what_is_left_first_is_looked_up_along_an_index(shelf_of_films, order, i
     catalog, scope, _ = shelf_of_films
     with catalog.read() as session:
         statements = Statements(session)
-        next(analyses.stream(session, [scope], wish(), order, at_first=2), None)
+        next(analyses.stream(session, [scope], spec(), order, at_first=2), None)
         where_it_ends, first = statements.plans("videos")[:2]
     assert any(index in line for line in where_it_ends)
     assert any(index in line for line in first)

@@ -97,9 +97,9 @@ def state(catalog, prediction_id):
     with catalog.read() as session:
         prediction = session.get_one(Prediction, prediction_id)
         analysis = session.get_one(Analysis, prediction.analysis_id)
-        standing = budgets.usages(session, [f"run:{prediction.run_id}"])
+        usage = budgets.usages(session, [f"run:{prediction.run_id}"])
         assert ledger.disagreements(session) == []
-    return prediction.status.value, analysis.status.value, standing[0].committed_micros
+    return prediction.status.value, analysis.status.value, usage[0].committed_micros
 
 
 def test_a_hold_counts_under_its_run_its_day_and_its_month(catalog):

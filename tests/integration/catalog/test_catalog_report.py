@@ -102,14 +102,14 @@ def test_the_prediction_that_is_forgotten_first_is_named(busy):
 
 def test_budgets_are_those_of_today_this_month_and_the_runs_that_go_on(busy):
     busy.write(lambda session: budgets.set_limit(session, ["day", "day:2026-11-23"], 25_000_000))
-    standings = {one["scope"]: one for one in as_json(look_at(busy))["budgets"]}
-    assert standings["day:2026-11-23"]["limit_usd"] == "25.00"
-    assert standings["month:2026-11"] == {
+    usages = {one["scope"]: one for one in as_json(look_at(busy))["budgets"]}
+    assert usages["day:2026-11-23"]["limit_usd"] == "25.00"
+    assert usages["month:2026-11"] == {
         "scope": "month:2026-11",
         "limit_usd": None,
         "committed_usd": "0.03",
     }
-    assert standings["run:run-1"]["limit_usd"] == "1.00"
+    assert usages["run:run-1"]["limit_usd"] == "1.00"
     busy.write(
         lambda session: runs.finish(
             session, "run-1", outcome=RunStatus.COMPLETED, counts={}, now=NOW

@@ -34,7 +34,7 @@ LATER = NOW + timedelta(days=1)
 STATUSES = [*ProbeStatus, None]
 
 
-def standing(catalog, folder):
+def usage(catalog, folder):
     """How every location below a folder stands, by name, but for when it was last seen."""
     with catalog.read() as session:
         rows = session.scalars(select(Location).where(Location.uri.startswith(f"{folder}/")))
@@ -90,7 +90,7 @@ def test_writing_only_what_differs_leaves_the_same_as_writing_everything(catalog
         found = {f"{number}.mp4": some_inspection(dice) for number in range(12)}
         for scope in scopes:
             look(catalog, scope, lambda one, found=found: found[one.name] or inspection("x"), now)
-        assert standing(catalog, folders[0]) == standing(catalog, folders[1])
+        assert usage(catalog, folders[0]) == usage(catalog, folders[1])
 
 
 def test_a_scan_in_which_nothing_changed_writes_nothing(catalog):
@@ -129,7 +129,7 @@ def test_a_scan_that_is_over_spares_what_another_saw_meanwhile(catalog):
     record(catalog, scope, [listing(f"{FOLDER}/new.mp4"), page[0]], LATER + timedelta(hours=1))
 
     assert end_scan(catalog, scope, LATER, seen=seen) == 0
-    assert {one[-1] for one in standing(catalog, FOLDER).values()} == {None}
+    assert {one[-1] for one in usage(catalog, FOLDER).values()} == {None}
 
 
 def test_what_another_saw_after_the_unseen_were_chosen_is_spared_too(catalog):
@@ -172,7 +172,7 @@ def test_a_prefix_shares_nothing_with_its_namesakes(catalog):
     scan(catalog, whole, [listing(uri, etag="x") for uri in uris], NOW)
 
     assert scan(catalog, scope, [], LATER)[1] == 2
-    left = [name for name, one in standing(catalog, "s3://films").items() if one[-1] is None]
+    left = [name for name, one in usage(catalog, "s3://films").items() if one[-1] is None]
     assert sorted(left) == [uris[1], uris[3]]
 
 
@@ -185,7 +185,7 @@ def test_a_prefix_that_ends_in_an_empty_name_holds_what_begins_with_it_alone(cat
     scan(catalog, whole, [listing(uri, etag="x") for uri in [*inside, *outside]], NOW)
 
     assert scan(catalog, scope, [], LATER)[1] == len(inside)
-    left = [name for name, one in standing(catalog, "s3://films").items() if one[-1] is None]
+    left = [name for name, one in usage(catalog, "s3://films").items() if one[-1] is None]
     assert sorted(left) == sorted(outside)
 
 

@@ -16,7 +16,7 @@ from catalog_rows import (
     record,
     register,
     scan,
-    wish,
+    spec,
 )
 from sqlalchemy import select
 
@@ -25,7 +25,7 @@ from catalog.models import Location, Video
 from catalog.values import AnalysisType, Order
 
 FILMS = 12
-BOTH = wish(AnalysisType.SUMMARY, AnalysisType.GENERAL)
+BOTH = spec(AnalysisType.SUMMARY, AnalysisType.GENERAL)
 
 
 @pytest.fixture

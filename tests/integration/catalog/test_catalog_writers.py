@@ -18,10 +18,10 @@ from catalog_rows import (
     purchase,
     record,
     register,
+    spec,
     start_run,
     tokens,
     wanted_analyses,
-    wish,
 )
 from sqlalchemy import func, select
 
@@ -125,7 +125,7 @@ def test_analyses_wanted_by_many_at_once_are_wanted_once(catalog):
     scope = register(catalog)
     record(catalog, scope, [listing(f"{FOLDER}/{number}.mp4") for number in range(20)])
     look(catalog, scope, content_of_name)
-    write_together(catalog, [partial(analyses.want, scopes=[scope], wish=wish())] * WRITERS)
+    write_together(catalog, [partial(analyses.want, scopes=[scope], spec=spec())] * WRITERS)
     assert count(catalog, Analysis) == 20
 
 
@@ -145,7 +145,7 @@ def test_an_upload_remembered_by_many_at_once_is_remembered_once(catalog):
 def test_a_limit_set_by_many_at_once_is_set(catalog):
     change = partial(budgets.set_limit, scopes=["day"], limit_micros=5)
     assert all(
-        standings[0].limit_micros == 5 for standings in write_together(catalog, [change] * WRITERS)
+        usages[0].limit_micros == 5 for usages in write_together(catalog, [change] * WRITERS)
     )
 
 

@@ -51,12 +51,12 @@ def test_nothing_is_free_below_what_is_committed():
 
 @given(st.lists(st.tuples(FREE, st.integers(0, 10**7)), max_size=5))
 def test_the_narrowest_limit_counts_and_no_limit_limits_nothing(rows):
-    standings = [
+    usages = [
         BudgetUsage(scope=str(number), limit_micros=limit, committed_micros=committed)
         for number, (limit, committed) in enumerate(rows)
     ]
-    free = free_in_all(standings)
-    limited = [one for one in standings if one.limit_micros is not None]
+    free = free_in_all(usages)
+    limited = [one for one in usages if one.limit_micros is not None]
     assert (free is None) == (not limited)
     assert all(
         one.committed_micros + free <= max(one.limit_micros, one.committed_micros)

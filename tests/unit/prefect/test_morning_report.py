@@ -128,12 +128,12 @@ def test_no_more_failures_are_named_than_a_page_can_bear_and_the_rest_is_counted
 
 
 def test_spending_shows_what_is_left_only_where_there_is_a_limit():
-    standings = (
+    usages = (
         BudgetUsage(scope="run:1", limit_micros=5_000_000, committed_micros=1_250_000),
         BudgetUsage(scope="day:2026-11-23", limit_micros=None, committed_micros=0),
     )
 
-    assert spending_rows(standings) == [
+    assert spending_rows(usages) == [
         {"budget": "this run", "limit": "$5.00", "committed": "$1.25", "free": "$3.75"},
         {"budget": "day 2026-11-23", "limit": "none", "committed": "$0.00", "free": ""},
     ]
