@@ -80,14 +80,14 @@ MUTATIONS = (
         patches=(
             Patch(
                 path="catalog/holding.py",
-                old="    standings = budgets.lock(session, purchase.scopes)\n",
+                old="    usages = budgets.lock(session, purchase.scopes)\n",
                 new="    budgets.lock(session, purchase.scopes)\n"
-                "    standings = purchase.standings\n",
+                "    usages = purchase.usages\n",
             ),
             Patch(
                 path="catalog/holding.py",
                 old="    price_list: str\n    scopes: Scopes\n",
-                new="    price_list: str\n    scopes: Scopes\n    standings: tuple = ()\n",
+                new="    price_list: str\n    scopes: Scopes\n    usages: tuple = ()\n",
             ),
             Patch(
                 path="flows/pipeline/prediction.py",
@@ -97,7 +97,7 @@ MUTATIONS = (
                 "        scopes = scopes_at(now, run_id=self.budget_run_id, zone=self.zone)\n"
                 "        with self.services.catalog.read() as session:\n"
                 "            seen = (\n"
-                "                *budgets.standings(session, [scopes.run]),\n"
+                "                *budgets.usages(session, [scopes.run]),\n"
                 "                budgets.in_force(session, scopes.day, 'day'),\n"
                 "                budgets.in_force(session, scopes.month, 'month'),\n"
                 "            )\n"
@@ -106,7 +106,7 @@ MUTATIONS = (
             Patch(
                 path="flows/pipeline/prediction.py",
                 old="scopes=scopes_at(now, run_id=self.budget_run_id, zone=self.zone),\n",
-                new="scopes=scopes,\n                    standings=seen,\n",
+                new="scopes=scopes,\n                    usages=seen,\n",
             ),
         ),
         tests=(f"{MONEY}/test_together.py",),
@@ -144,11 +144,11 @@ MUTATIONS = (
         patches=(
             Patch(
                 path="flows/pipeline/predict.py",
-                old="                following = self.follower.follow(\n"
+                old="                following = self.tracker.follow(\n"
                 "                    held.prediction_id, provider_id, "
                 "self.services.provider.clock(), job\n",
                 new="                _IDS.append(provider_id)\n"
-                "                following = self.follower.follow(\n"
+                "                following = self.tracker.follow(\n"
                 "                    held.prediction_id, _IDS[0], "
                 "self.services.provider.clock(), job\n",
             ),
