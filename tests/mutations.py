@@ -81,8 +81,7 @@ MUTATIONS = (
             Patch(
                 path="catalog/holding.py",
                 old="    usages = budgets.lock(session, purchase.scopes)\n",
-                new="    budgets.lock(session, purchase.scopes)\n"
-                "    usages = purchase.usages\n",
+                new="    budgets.lock(session, purchase.scopes)\n    usages = purchase.usages\n",
             ),
             Patch(
                 path="catalog/holding.py",

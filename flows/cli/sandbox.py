@@ -29,6 +29,7 @@ def sandbox(
     fault: Annotated[
         tuple[str, ...], Parameter(negative="", consume_multiple=False, show_default=False)
     ] = (),
+    faults: Annotated[bool, Flag] = False,
     seed: int | None = None,
     state: Path | None = None,
     canned: Annotated[bool, Flag] = False,
@@ -43,6 +44,7 @@ def sandbox(
     Example:
         reelcat sandbox
         reelcat sandbox --scale 0 --state sandbox.json
+        reelcat sandbox --faults
         reelcat sandbox --tier bronze --fault submit-lost-reset=0.05
 
     Args:
@@ -54,8 +56,8 @@ def sandbox(
         tier: Limit starts a minute and predictions at once as for this tier. Default: no limits.
         balance: Dollars in the account.
         refund_delay: Seconds until a failed prediction is refunded.
-        fault: What goes wrong and how often, as NAME=RATE from 0 to 1. A name that does not exist
-            lists those that do. Repeatable.
+        fault: What goes wrong and how often, as NAME=RATE from 0 to 1. Repeatable.
+        faults: List every fault by its name, and what is seen of it, and serve nothing.
         seed: Make ids, latencies and faults repeatable.
         state: Remember everything in this file, so that a restart goes on.
         canned: Fetch and measure nothing; for load.
@@ -67,6 +69,9 @@ def sandbox(
     from tasks.sandbox.server import serve
     from tasks.sandbox.vision.describe import measure_duration, new_model
 
+    if faults:
+        _list_faults()
+        return 0
     options = SandboxOptions(
         api_key=key,
         mode=Mode.CANNED if canned else Mode.VIDEO,
@@ -84,6 +89,18 @@ def sandbox(
     return 0
 
 
+def _list_faults() -> None:
+    from flows.cli.text import facts, output
+    from tasks.sandbox.faults import Fault, Stage
+
+    console = output()
+    for stage in Stage:
+        console.print(f"{stage.value}, drawn at {stage.moment}", style="bold", soft_wrap=True)
+        of_stage = {one.value: one.sentence for one in Fault if one.stage is stage}
+        console.print(facts(of_stage))
+        console.print()
+
+
 def _rates(asked: tuple[str, ...]) -> dict[Fault, float]:
     """Read NAME=RATE; the plan itself checks the rates."""
     from catalog.errors import UsageError
@@ -93,8 +110,9 @@ def _rates(asked: tuple[str, ...]) -> dict[Fault, float]:
     for one in asked:
         name, _, rate = one.partition("=")
         if name not in {known.value for known in Fault}:
-            names = ", ".join(known.value for known in Fault)
-            message = f"There is no fault {name!r}; --fault takes NAME=RATE with one of: {names}."
+            message = (
+                f"There is no fault {name!r}; `reelcat sandbox --faults` lists those there are."
+            )
             raise UsageError(message)
         try:
             rates[Fault(name)] = float(rate)

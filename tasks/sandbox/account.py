@@ -287,7 +287,7 @@ class Account:
     def get(self, id_: str, now_ns: int) -> Prediction | None:
         """Give a prediction that is still known; None after its retention or its removal."""
         prediction = self.predictions.get(id_)
-        if prediction is None or prediction.removed or self.is_expired(prediction, now_ns):
+        if prediction is None or self.is_expired(prediction, now_ns):
             return None
         return prediction
 
@@ -319,18 +319,6 @@ class Account:
         prediction.answer_lost = True
         self._journal.write("lost", id=prediction.id)
 
-    def remove(self, ids: set[str]) -> int:
-        """Delete predictions as the client asks; gives how many there were."""
-        found = {
-            id_ for id_ in ids if id_ in self.predictions and not self.predictions[id_].removed
-        }
-        for id_ in found:
-            self.predictions[id_].removed = True
-        self.history.remove(found)
-        if found:
-            self._journal.write("removed", ids=sorted(found))
-        return len(found)
-
     def restore(self, event: dict[str, Any]) -> Prediction | None:
         """Take one event of the state file back in; gives a prediction that may need work again."""
         kind = event["event"]
@@ -343,9 +331,6 @@ class Account:
             # Ids drawn from a seed must not come again.
             self._random.seed(prediction.id)
             return prediction
-        if kind == "removed":
-            self.remove(set(event["ids"]))
-            return None
         prediction = self.predictions[event["id"]]
         if kind == "read":
             prediction.read = True

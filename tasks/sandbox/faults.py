@@ -1,7 +1,7 @@
 """Every way in which the sandbox can misbehave, by name, and which strikes when.
 
 A fault belongs to one stage: the moment at which it is drawn. `Fault.X.stage` and
-`Fault.X.sentence` say when and what; docs/sandbox.md lists them from here. They are drawn by rates
+`Fault.X.sentence` say when and what; `reelcat sandbox --faults` lists them. They are drawn by rates
 under a seed, by a script, or both. What they do to an answer is in `fault_responses`, and at the
 place that each stage names.
 """
@@ -21,19 +21,29 @@ from catalog.errors import SettingsError
 class Stage(enum.StrEnum):
     """When a fault is drawn. At most one fault of each stage strikes at a time."""
 
-    SUBMIT = "submit"  # each authorised submission
-    TASK = "task"  # each accepted prediction: how it ends and what it puts out
-    CHARGE = "charge"  # each accepted prediction: what is deducted for it
-    REFUND = "refund"  # each prediction that ended without an answer
-    HISTORY = "history"  # each accepted prediction: what else enters the history
-    POLL = "poll"
-    LIST = "list"
-    BILLING = "billing"
-    BALANCE = "balance"
-    PRICE = "price"
-    TICKET = "ticket"  # each request for an upload ticket
-    PUT = "put"  # each upload into storage
-    MEDIA = "media"  # each stored upload: what becomes of it later
+    #: Which moment that is, in words.
+    moment: str
+
+    def __new__(cls, name: str, moment: str = "") -> Self:
+        """Make the member `name`."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.moment = member.__doc__ = moment
+        return member
+
+    SUBMIT = "submit", "each authorised submission"
+    TASK = "task", "each accepted prediction: how it goes and what it puts out"
+    CHARGE = "charge", "each accepted prediction: what is deducted"
+    REFUND = "refund", "each prediction that ends with a refund due"
+    HISTORY = "history", "each accepted prediction: what else enters the history"
+    POLL = "poll", "each poll"
+    LIST = "list", "each page of the history"
+    BILLING = "billing", "each page of the bill"
+    BALANCE = "balance", "each look at the balance"
+    PRICE = "price", "each quote"
+    TICKET = "ticket", "each request for an upload ticket"
+    PUT = "put", "each PUT into the storage"
+    MEDIA = "media", "each stored upload: what becomes of it"
 
 
 class Fault(enum.StrEnum):

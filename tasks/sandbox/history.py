@@ -102,11 +102,6 @@ class History:
         """List a prediction from its `listed_ns` on only."""
         self._late.append(prediction)
 
-    def remove(self, ids: set[str]) -> None:
-        """Take predictions out."""
-        for rows in (self._all, *self._by_model.values()):
-            rows[:] = [row for row in rows if row.id not in ids]
-
     def page(
         self,
         query: HistoryQuery,

@@ -89,7 +89,6 @@ class Prediction:
     #: The answer to its submission never reached the client.
     answer_lost: bool = False
     #: The client asked to delete it.
-    removed: bool = False
 
 
 def shown_status(prediction: Prediction, now_ns: int) -> str:

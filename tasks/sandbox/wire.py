@@ -102,12 +102,6 @@ class ListBody(Body):
     include_inputs: bool = False
 
 
-class DeleteBody(Body):
-    """Predictions to delete."""
-
-    ids: list[str]
-
-
 class TicketBody(Body):
     """A file to upload."""
 
@@ -133,14 +127,6 @@ class BillingBody(Body):
     sort: str = "created_at DESC"
     start_time: str | int | None = None
     end_time: str | int | None = None
-
-
-class UsageBody(Body):
-    """A span of time to sum up."""
-
-    start_time: str
-    end_time: str
-    model_uuid: str | None = None
 
 
 class ScriptedBody(Body):

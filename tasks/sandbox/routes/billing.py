@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +13,7 @@ from tasks.sandbox.account import BillingQuery, Row
 from tasks.sandbox.faults import Fault
 from tasks.sandbox.fetching import Unreachable
 from tasks.sandbox.options import MODELS, discounted, price_micros
-from tasks.sandbox.predictions import OPEN, Prediction, Status
+from tasks.sandbox.predictions import OPEN, Prediction
 from tasks.sandbox.provider import Sandbox
 from tasks.sandbox.wire import Refusal, ok, parse_rfc3339, rfc3339
 
@@ -48,13 +47,6 @@ async def price(sandbox: Sandbox, request: Request, fault: Fault | None) -> Resp
             "currency": "USD",
         }
     )
-
-
-async def old_price(sandbox: Sandbox, request: Request, fault: Fault | None) -> Response:
-    """POST /api/v3/model/pricing: the same in the older shape."""
-    model, micros = await _quoted(sandbox, request, fault)
-    paid = discounted(micros, sandbox.options.discount)
-    return ok({"model_id": model, "unit_price": _usd(paid), "currency": "USD"})
 
 
 async def billings(sandbox: Sandbox, request: Request, fault: Fault | None) -> Response:
@@ -96,38 +88,6 @@ def _other_lines(row: Row, fault: Fault | None) -> dict[str, Any]:
     """Give the row that a fault puts beside a deduction."""
     kind, price = ("surcharge", 0.05) if fault is Fault.BILLING_SURCHARGE else ("refund", 1.0)
     return _item(row, fault) | {"uuid": f"{row.uuid}-2", "billing_type": kind, "price": price}
-
-
-async def usage(sandbox: Sandbox, request: Request, _fault: Fault | None) -> Response:
-    """POST /api/v3/user/usage_stats: sums by model and by day."""
-    body = await wire.read(request, wire.UsageBody)
-    query = BillingQuery(
-        kind="deduct",
-        prediction_ids=None,
-        start_ns=_time("start_time", body.start_time),
-        end_ns=_time("end_time", body.end_time),
-    )
-    sandbox.now()
-    rows = sandbox.account.books.search(query)
-    if body.model_uuid is not None:
-        rows = [row for row in rows if row.prediction.model == body.model_uuid]
-    succeeded = sum(row.prediction.status is Status.COMPLETED for row in rows)
-    return ok(
-        {
-            "per_model_usage": _by_model(rows),
-            "daily_usage": _by_day(rows),
-            "summary": {
-                "total_cost": _usd(sum(row.amount_micros for row in rows)),
-                "total_requests": len(rows),
-                "success_requests": succeeded,
-            },
-        }
-    )
-
-
-async def models(_sandbox: Sandbox, _request: Request, _fault: Fault | None) -> Response:
-    """GET /api/v3/models: what this sandbox runs."""
-    return ok([_model(model) for model in MODELS])
 
 
 async def _quoted(sandbox: Sandbox, request: Request, fault: Fault | None) -> tuple[str, int]:
@@ -177,48 +137,6 @@ def _item(row: Row, fault: Fault | None) -> dict[str, Any]:
 
 def _settled_ns(row: Row, prediction: Prediction) -> int:
     return max(row.created_ns, prediction.ended_ns or 0)
-
-
-def _by_model(rows: list[Row]) -> list[dict[str, Any]]:
-    cost: Counter[str] = Counter()
-    count: Counter[str] = Counter()
-    for row in rows:
-        cost[row.prediction.model] += row.amount_micros
-        count[row.prediction.model] += 1
-    return [
-        {"model_uuid": model, "total_cost": _usd(cost[model]), "total_count": count[model]}
-        for model in count
-    ]
-
-
-def _by_day(rows: list[Row]) -> list[dict[str, Any]]:
-    cost: Counter[str] = Counter()
-    count: Counter[str] = Counter()
-    for row in rows:
-        day = rfc3339(row.created_ns)[:10]
-        cost[day] += row.amount_micros
-        count[day] += 1
-    return [{"date": day, "amount": _usd(cost[day]), "count": count[day]} for day in sorted(count)]
-
-
-def _model(model: str) -> dict[str, Any]:
-    return {
-        "model_id": model,
-        "name": model,
-        "description": "Served by the reelcat sandbox.",
-        "type": "video-to-text",
-        "base_price": _usd(price_micros(model, None)),
-        "api_schema": {
-            "api_schemas": [
-                {
-                    "type": "model_run",
-                    "method": "POST",
-                    "api_path": f"/api/v3/{model}",
-                    "request_schema": wire.SubmitBody.model_json_schema(),
-                }
-            ]
-        },
-    }
 
 
 def _time(name: str, value: str | int | None) -> int | None:

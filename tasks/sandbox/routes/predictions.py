@@ -122,12 +122,6 @@ async def list_predictions(sandbox: Sandbox, request: Request, fault: Fault | No
     return ok(data)
 
 
-async def delete(sandbox: Sandbox, request: Request, _fault: Fault | None) -> Response:
-    """POST /api/v3/predictions/delete: forget predictions."""
-    body = await wire.read(request, wire.DeleteBody)
-    return ok({"deleted_count": sandbox.account.remove(set(body.ids))})
-
-
 def _first(sandbox: Sandbox) -> Prediction:
     everything = HistoryQuery(
         page=1, page_size=100, model=None, status=None, after_ns=None, before_ns=None

@@ -227,26 +227,6 @@ async def test_the_history_may_lag():
         assert len(await desk.listed()) == 1
 
 
-async def test_what_is_deleted_is_unknown():
-    async with open_desk(options()) as desk:
-        ids = [await desk.accepted() for _ in range(2)]
-        asked = {"ids": [ids[0], "0" * 32]}
-        answer = await desk.client.post("/api/v3/predictions/delete", json=asked)
-        assert answer.json()["data"] == {"deleted_count": 1}
-        assert (await desk.poll(ids[0])).status_code == 404
-        assert [row["id"] for row in await desk.listed()] == ids[1:]
-        assert (await desk.audit())["accepted"] == 2
-
-
-async def test_models_are_listed_with_their_price():
-    async with open_desk(options()) as desk:
-        models = (await desk.client.get("/api/v3/models")).json()["data"]
-    assert [(model["model_id"], model["base_price"]) for model in models] == [
-        ("wavespeed-ai/molmo2/video-understanding", 0.005),
-        (OFFLINE, 0.0),
-    ]
-
-
 async def test_controls_are_closed_unless_opened():
     async with open_desk(options()) as desk:
         for path in ("faults", "clock", "balance"):

@@ -1,4 +1,4 @@
-"""docs/sandbox.md says what the sandbox has: every fault, every key of the audit, every choice."""
+"""docs/sandbox.md says what the sandbox has: every stage, every key of the audit, every choice."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sandbox_client import open_desk, options
 
+from flows.cli.app import execute
 from tasks.sandbox.faults import Fault, Stage
 from tasks.sandbox.options import SandboxOptions
 
@@ -17,11 +18,24 @@ pytestmark = pytest.mark.anyio
 PAGE = (Path(__file__).parents[3] / "docs" / "sandbox.md").read_text()
 
 
-def test_the_page_lists_exactly_the_faults_there_are():
-    tables = PAGE.partition("## Reading")[0]
-    listed = re.findall(r"^\| `([a-z0-9-]+)` \| (.+) \|$", tables, re.MULTILINE)
-    assert dict(listed) == {fault.value: fault.sentence for fault in Fault}
-    assert re.findall(r"^\*\*([a-z]+)\*\* ·", PAGE, re.MULTILINE) == list(Stage)
+def test_the_page_names_every_stage_and_real_faults_of_it():
+    rows = re.findall(r"^\| `([a-z]+)` \| (.+?) \| (.+) \|$", PAGE, re.MULTILINE)
+    by_stage = {stage: (moment, some) for stage, moment, some in rows}
+    for stage in Stage:
+        moment, some = by_stage[stage.value]
+        assert moment == stage.moment
+        examples = re.findall(r"`([a-z0-9-]+)`", some)
+        assert examples
+        assert {Fault(name).stage for name in examples} == {stage}
+
+
+def test_the_command_lists_every_fault_with_what_is_seen(capsys):
+    assert execute(["sandbox", "--faults"]) == 0
+    listed = capsys.readouterr().out
+    for fault in Fault:
+        assert re.search(rf"^ *{re.escape(fault.value)} ", listed, re.MULTILINE), fault
+    words = " ".join(listed.split())
+    assert all(" ".join(fault.sentence.split()) in words for fault in Fault if "`" not in fault)
 
 
 async def test_the_page_explains_exactly_the_keys_of_the_audit():

@@ -91,16 +91,6 @@ async def test_a_seed_gives_no_id_twice_after_a_restart(tmp_path):
     assert len(set(ids)) == 3
 
 
-async def test_deleted_predictions_stay_deleted(tmp_path):
-    chosen = options(state=tmp_path / "sandbox.jsonl")
-    async with open_desk(chosen) as desk:
-        id_ = await desk.accepted()
-        await desk.client.post("/api/v3/predictions/delete", json={"ids": [id_]})
-    async with open_desk(chosen) as desk:
-        assert (await desk.poll(id_)).status_code == 404
-        assert await desk.listed() == []
-
-
 async def test_a_line_that_a_crash_cut_short_is_dropped(tmp_path):
     state = tmp_path / "sandbox.jsonl"
     async with open_desk(options(state=state)) as desk:
