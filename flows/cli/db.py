@@ -17,6 +17,9 @@ Example:
 """
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from catalog.runs import Liveness
     from catalog.transfer import Copy
 
 
@@ -88,13 +91,12 @@ def copy(source: str, destination: str, /, *, json: Json = False) -> int:
         json: Print one JSON object: source, destination, version, rows, tables [{table, rows,
             digest}], money {held_usd, charged_usd}, unfinished.
     """
-    from flows.cli.db_copy import copy_catalog
     from flows.cli.text import output, write_json
     from flows.configuration.ownership import require_own_catalog
 
     for address in (source, destination):
         require_own_catalog(address, named_here=False)
-    copied = copy_catalog(source, destination)
+    copied = _copied(source, destination)
     if json:
         write_json(_as_json(copied))
         return 0
@@ -115,6 +117,53 @@ def copy(source: str, destination: str, /, *, json: Json = False) -> int:
         soft_wrap=True,
     )
     return 0
+
+
+def _copied(source: str, destination: str) -> Copy:
+    """Copy the catalog at one address to another, with a bar on a terminal while it takes."""
+    from contextlib import closing
+
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from catalog import transfer
+    from catalog.database import connect
+    from catalog.schema import open_existing
+    from flows.cli.text import errors
+
+    console = errors()
+    bar = Progress(
+        TextColumn("Copying {task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with closing(open_existing(source)) as ours, closing(connect(destination)) as theirs, bar:
+        task = bar.add_task("", total=None)
+
+        def show(table: str, done: int, total: int) -> None:
+            bar.update(task, description=table, completed=done, total=total)
+
+        return transfer.copy(ours, theirs, living=_living, progress=show)
+
+
+def _living(liveness: Sequence[Liveness]) -> Sequence[Liveness]:
+    from catalog import runs
+    from catalog.values import utc_now
+    from tasks.foundation.processes import host, living
+
+    now, here, processes = utc_now(), host(), living()
+    return [
+        seen for seen in liveness if not runs.is_dead(seen, here=here, living=processes, now=now)
+    ]
 
 
 def _as_json(copied: Copy) -> dict[str, object]:

@@ -46,7 +46,7 @@ def export(
     """
     from catalog import export as exporting
     from flows.cli.export_file import read_mode, write_out
-    from flows.cli.reader import open_to_read
+    from flows.cli.snapshot import open_to_read
 
     writers: dict[Format, Callable[..., None]] = {
         "jsonl": exporting.write_jsonl,

@@ -29,7 +29,7 @@ def show(video: str, /, *, json: Json = False) -> int:
         json: Print one JSON object.
     """
     from catalog.detail import show as find
-    from flows.cli.reader import open_to_read
+    from flows.cli.snapshot import open_to_read
     from flows.cli.text import output, write_json
     from tasks.storage.uris import displayed
 

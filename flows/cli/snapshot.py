@@ -1,8 +1,9 @@
 """Opening the catalog for a command that only looks, with as little as that takes.
 
-Reads the two settings that looking needs. `flows.settings` knows every setting and what each takes;
-importing what it needs for that takes longer than looking does. Whatever is not plain here is left
-to it, its sentence included.
+`open_to_look` does without SQLAlchemy; `open_to_read` is for what needs it. The first reads two
+settings alone. `flows.settings` knows every setting and what each takes; importing what it needs
+for that takes longer than looking does. Whatever is not plain here is left to it, its sentence
+included.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from catalog.errors import UsageError
 from catalog.snapshot import Snapshot, open_snapshot
 from flows.configuration.files import read_folder_files
 from flows.configuration.ownership import path_in, require_own_catalog
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 _PREFIX = "reelcat_"
 
@@ -99,3 +103,33 @@ def open_to_look() -> Iterator[Looking]:
     glance = read_glance()
     with open_snapshot(glance.database_url) as snapshot:
         yield Looking(snapshot=snapshot, zone=glance.zone)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """One snapshot of the catalog."""
+
+    session: Session
+    #: The catalog's address, without a password.
+    shown_url: str
+    #: Where days and months begin, and in which times are shown.
+    zone: ZoneInfo
+
+
+@contextmanager
+def open_to_read() -> Iterator[Reading]:
+    """Open it as `open_to_look` does, for queries that are made with SQLAlchemy.
+
+    Raises:
+        CatalogError: if there is none, or it cannot be used.
+    """
+    from catalog.schema import open_existing
+    from flows.settings import read_settings
+
+    settings = read_settings()
+    catalog = open_existing(settings.database_url)
+    try:
+        with catalog.read() as session:
+            yield Reading(session=session, shown_url=catalog.shown_url, zone=settings.zone)
+    finally:
+        catalog.close()

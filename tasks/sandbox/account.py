@@ -21,8 +21,7 @@ from tasks.sandbox.faults import Fault, Stage
 from tasks.sandbox.history import Duplicates, History, HistoryQuery, Page
 from tasks.sandbox.journal import Journal, accepted_event, revive
 from tasks.sandbox.options import BLOCK_MICROS, Rounding, SandboxOptions, discounted, price_micros
-from tasks.sandbox.pace import Latency, StartGate
-from tasks.sandbox.predictions import OPEN, End, Lifecycle, Prediction, Status
+from tasks.sandbox.predictions import OPEN, End, Latency, Lifecycle, Prediction, StartGate, Status
 from tasks.sandbox.wire import SECOND, span
 
 _HALF = Decimal("0.5")

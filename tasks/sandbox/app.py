@@ -19,11 +19,10 @@ from catalog.values import Clock, utc_now
 from tasks.sandbox.faults import Stage
 from tasks.sandbox.fetching import Measure
 from tasks.sandbox.options import SandboxOptions
-from tasks.sandbox.provider import Sandbox
+from tasks.sandbox.provider import Model, Sandbox
 from tasks.sandbox.routes import billing, media, predictions
 from tasks.sandbox.routes.access import Handler, api, guarded, storage
 from tasks.sandbox.wire import reply
-from tasks.sandbox.worker import Model
 
 
 def create_app(

@@ -29,7 +29,7 @@ from tasks.sandbox.fault_responses import TRANSPORT
 from tasks.sandbox.faults import Fault, Scripted
 from tasks.sandbox.fetching import Measure
 from tasks.sandbox.options import SandboxOptions
-from tasks.sandbox.worker import Model
+from tasks.sandbox.provider import Model
 
 _BACKLOG = 2048
 _GRACE_SECONDS = 1

@@ -27,10 +27,10 @@ from tasks.media.confinement import (
     limit_processor_time,
 )
 from tasks.media.inspect import InspectOptions
+from tasks.sandbox.provider import Model
 from tasks.sandbox.vision.answers import word
 from tasks.sandbox.vision.measure import measure
 from tasks.sandbox.vision.signals import NotDescribable, Signals
-from tasks.sandbox.worker import Model
 from tasks.storage.registry import PerProcess, Stores
 
 

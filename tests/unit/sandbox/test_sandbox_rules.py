@@ -12,7 +12,7 @@ from catalog.errors import SettingsError
 from catalog.pricing import MOLMO2, MOLMO2_PRICES, OFFLINE, quote
 from tasks.sandbox import options, storage, wire
 from tasks.sandbox.faults import Fault, FaultDraw, FaultPlan, Scripted, Stage
-from tasks.sandbox.pace import StartGate
+from tasks.sandbox.predictions import StartGate
 from tasks.sandbox.storage import upload_id
 
 
