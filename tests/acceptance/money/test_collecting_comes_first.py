@@ -24,10 +24,17 @@ pytestmark = pytest.mark.anyio
 AT_ONCE, A_MINUTE = 0.00001, 1.0
 
 
-async def test_an_account_without_credit_collects_what_it_has_paid_for(world):
-    here = await world(films=3, latency_scale=0.05)
+async def left_running(world):
+    """Three predictions that end when time has passed, left by a run that waited for none."""
+    here = await world(films=3, latency_scale=100)
     here.change(wait_minutes=AT_ONCE)
     assert (await here.run()).stats.analyses.left_running == 3
+    return here
+
+
+async def test_an_account_without_credit_collects_what_it_has_paid_for(world):
+    here = await left_running(world)
+    here.clock.advance(DAY_LONG)
     await here.sandbox.set_balance(0)
     here.change(wait_minutes=A_MINUTE)
     with pytest.raises(AccountStopped):
@@ -38,11 +45,12 @@ async def test_an_account_without_credit_collects_what_it_has_paid_for(world):
 
 
 async def test_what_is_collected_beside_is_not_called_in_flight_elsewhere(world, capsys):
-    here = await world(films=3, latency_scale=0.05)
-    here.change(wait_minutes=AT_ONCE)
-    await here.run()
+    here = await left_running(world)
     here.change(wait_minutes=A_MINUTE)
-    report = await here.run()
+    running = asyncio.create_task(here.run())
+    await asyncio.sleep(1)  # the plan has mostly been made by then
+    here.clock.advance(DAY_LONG)
+    report = await running
     analyses = report.stats.analyses
     assert (analyses.wanted, analyses.collected, analyses.in_flight_elsewhere) == (3, 3, 0)
     print_run(report)
@@ -51,9 +59,8 @@ async def test_what_is_collected_beside_is_not_called_in_flight_elsewhere(world,
 
 
 async def test_what_is_collected_before_the_plan_is_not_called_done_before(world, capsys):
-    here = await world(films=3, latency_scale=0.05)
-    here.change(wait_minutes=AT_ONCE)
-    await here.run()
+    here = await left_running(world)
+    here.clock.advance(DAY_LONG)
     (here.folder / "no-film.mp4").write_bytes(b"to be looked at")
     here.change(wait_minutes=A_MINUTE)
     report = await here.run(runner=DoorThatWaits(here, completed=3))
