@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 from money_world import open_world
 
+#: Runs that wait for each other's locks and see each other's rows.
+MEETINGS = {"test_sharing", "test_together"}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Call a fault of the provider slow on the second database: the SQL is the same for all."""
+    """Call whole runs slow on the second database, but for those that meet each other in it."""
     for item in items:
-        if item.path.parent == Path(__file__).parent and item.path.name.startswith("test_faults"):
-            shelf = item.callspec.params.get("shelf") if hasattr(item, "callspec") else None
-            if shelf == "postgresql":
-                item.add_marker(pytest.mark.slow)
+        here = item.path.parent == Path(__file__).parent and item.path.stem not in MEETINGS
+        if here and hasattr(item, "callspec") and "postgresql" in item.callspec.params.values():
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

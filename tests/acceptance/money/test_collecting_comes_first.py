@@ -101,7 +101,7 @@ class DoorThatWaits(LocalRunner):
         self._world, self._completed = world, completed
 
     async def batch(self, step, label, work):
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while step is not Step.COLLECT and self._done() < self._completed:  # noqa: ASYNC110 - the catalog alone knows
                 await asyncio.sleep(0.01)
         return await work()

@@ -45,7 +45,7 @@ async def test_one_that_is_listed_later_than_others_is_waited_for(world, fault):
     runner = LocalRunner()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(here.run(runner=runner, concurrency=1))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while not (await here.books()).statuses[PredictionStatus.UNCERTAIN]:  # noqa: ASYNC110 - another task's
                 await asyncio.sleep(0.02)
         runner.stop()

@@ -105,7 +105,7 @@ async def test_what_is_not_listed_yet_is_not_called_lost_before_the_delay_is_ove
     runner = LocalRunner()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(here.run(runner=runner))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while not (await here.books()).statuses[PredictionStatus.UNCERTAIN]:  # noqa: ASYNC110 - another task's
                 await asyncio.sleep(0.02)
         runner.stop()

@@ -45,7 +45,7 @@ async def flow(world):
 async def braked(world, *runs, change):
     """Change a limit once some were accepted; gives the reports, and how many came later."""
     running = [asyncio.create_task(run) for run in runs]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while await accepted(world) < 4:
             world.clock.advance(timedelta(seconds=20))
             await asyncio.sleep(0.05)

@@ -43,7 +43,7 @@ async def flow(world):
 async def bought_after(world, damage):
     """Run, do this to the catalog once some were accepted; gives how many came later."""
     running = asyncio.create_task(world.run(concurrency=2, check=False))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while await accepted(world) < 4:
             world.clock.advance(timedelta(seconds=20))
             await asyncio.sleep(0.05)
@@ -191,7 +191,7 @@ async def test_the_command_line_says_it_in_one_sentence(tmp_path, path):
                 "ultra",
             )
         )
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while await accepted(here) < 3:
                 here.clock.advance(timedelta(seconds=20))
                 await asyncio.sleep(0.05)

@@ -158,7 +158,7 @@ async def test_what_is_claimed_while_a_run_holds_it_is_not_sent(tmp_path, path):
         # The run's own look at the list fails, and its first prediction keeps the only place.
         await world.strike(always(Fault.LIST_500), always(Fault.TASK_SLOW))
         running = asyncio.create_task(world.run(check=False, concurrency=1))
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while len(await world.sandbox.predictions()) < 4:  # noqa: ASYNC110 - another process's
                 await asyncio.sleep(0.02)
         await world.strike()

@@ -248,7 +248,7 @@ async def test_who_shares_a_run_stops_with_it(world, monkeypatch):
     here = await world(films=9, latency_scale=100)
     runner = Calling(here, others=1, everybody=asyncio.Barrier(2))
     hosting = asyncio.create_task(here.run(runner=runner, workers=2, concurrency=4, check=False))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not both_have_bought_as_far_as_there_is_room(await here.books()):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     runner.stop()
@@ -307,7 +307,7 @@ async def test_workers_do_not_wait_for_what_none_of_them_waits_for_any_more(worl
     here = await world(films=9, latency_scale=100)
     here.change(wait_minutes=AT_ONCE)
     runner = Calling(here, others=1, everybody=asyncio.Barrier(2))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         host = await here.run(runner=runner, workers=2, concurrency=9, check=False)
         (guest,) = await asyncio.gather(*runner.came)
     books = await here.check()
