@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from catalogs import (
     catalog,
@@ -31,3 +33,12 @@ __all__ = [
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
     """Small videos by name, made when first asked for and kept for the session."""
     return Clips(tmp_path_factory.mktemp("clips"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what was measured to be slow; see tests/slow.txt."""
+    lines = (Path(__file__).parent / "slow.txt").read_text("utf-8").splitlines()
+    slow = {line for line in lines if line and not line.startswith("#")}
+    for item in items:
+        if item.nodeid.partition("[")[0].partition("@")[0] in slow:
+            item.add_marker(pytest.mark.slow)

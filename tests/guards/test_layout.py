@@ -108,3 +108,10 @@ def test_no_file_holds(what, pattern):
         and re.search(pattern, path.read_text("utf-8"))
     ]
     assert told == []
+
+
+def test_every_test_that_is_called_slow_exists():
+    for line in (ROOT / "tests" / "slow.txt").read_text("utf-8").splitlines():
+        if line and not line.startswith("#"):
+            path, _, name = line.partition("::")
+            assert f"def {name}(" in (ROOT / path).read_text("utf-8"), line
