@@ -1,7 +1,7 @@
 """Which moves a prediction may make, and what each state means for money and uniqueness.
 
-The one table. A move that is not in it raises; a state's meaning is asked here, not spelled out
-again elsewhere.
+The one table: a move that is not in it raises. Python asks here what a state means; the tables'
+partial indexes say the same in SQL, because a database cannot ask.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every setting, and the only place that reads the environment (but for `flows.cli.snapshot`).
+"""Every setting: its name, what it takes, and its default.
 
 Explicit option > environment > `.env` > `reelcat.toml` > default. Each default says why it is what
 it is. `flows.configuration.files` decides what the files may say,

@@ -1,5 +1,5 @@
-"""WaveSpeed's API: the only code that speaks to the provider and the only code that imports httpx.
+"""WaveSpeed's API: the only code that speaks to the provider.
 
-`client.py` does what needs the network; what an answer means is decided by pure readers, one file
-for each part of the API. Knows nothing of the catalog's database, of Prefect or of FFmpeg.
+`client` has a method for each address; what an answer means is decided by pure readers. It knows
+nothing of the catalog's database, of Prefect or of the sandbox.
 """
