@@ -44,8 +44,9 @@ lint: env ## Check style and formatting
 types: env ## Check types
 	@$(RUN) mypy
 
-contracts: env ## Check which package imports which
+contracts: env ## Check which package imports which, and that what is imported is declared
 	@$(RUN) lint-imports
+	@$(RUN) deptry catalog tasks flows
 
 check: lint types contracts test ## Do what decides about a change, but for the slow tests
 
