@@ -21,7 +21,7 @@ from swift_server import free_ports
 
 PREFECT = Path(sys.executable).with_name("prefect")
 #: On a busy machine everything of Prefect's takes its time.
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 300.0
 
 #: As docs/operations.md has it, and quicker to look at its queue.
 SETTINGS = {
