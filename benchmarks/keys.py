@@ -84,7 +84,7 @@ def _served(keys: int) -> Iterator[tuple[str, Callable[[], int]]]:
 
 
 def _serve(keys: int, line: Connection) -> None:
-    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
     from canned_s3 import CannedBucket, CannedS3  # noqa: PLC0415 - found from there alone
 
     shelf = CannedBucket(
