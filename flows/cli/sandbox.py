@@ -111,7 +111,8 @@ def _rates(asked: tuple[str, ...]) -> dict[Fault, float]:
         name, _, rate = one.partition("=")
         if name not in {known.value for known in Fault}:
             message = (
-                f"There is no fault {name!r}; `reelcat sandbox --faults` lists those there are."
+                f"There is no fault {name!r}; --fault takes NAME=RATE with a name that "
+                "`reelcat sandbox --faults` lists."
             )
             raise UsageError(message)
         try:

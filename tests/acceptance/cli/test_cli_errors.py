@@ -31,7 +31,7 @@ LETTER = "x" * 2000
         (["search", "-boat"], "give at least one"),
         (["status"], "There is no catalog at sqlite:///reelcat.db yet"),
         (["db", "current"], "There is no catalog at"),
-        (["sandbox", "--fault", "gremlins"], "--fault takes NAME=RATE with one of: submit-400"),
+        (["sandbox", "--fault", "gremlins"], "with a name that `reelcat sandbox --faults` lists."),
         (["sandbox", "--port", "70000"], "--port"),
         (["demo", "--folder", "file/demo"], "name another one with --folder"),
     ],
