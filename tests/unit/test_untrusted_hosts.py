@@ -42,29 +42,29 @@ NAMES = ["db", "printer.local", "metadata.google.internal", "nas.lan", "x.home.a
 @pytest.mark.parametrize("address", INTERNAL)
 def test_addresses_inside_are_refused(address):
     assert is_internal(ipaddress.ip_address(address))
-    assert not HostRule.beside("api.example").allows("films.example", [address])
+    assert not HostRule.next_to("api.example").allows("films.example", [address])
 
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_addresses_of_the_internet_are_allowed(address):
     assert not is_internal(ipaddress.ip_address(address))
-    assert HostRule.beside("api.example").allows("films.example", [address])
+    assert HostRule.next_to("api.example").allows("films.example", [address])
 
 
 @pytest.mark.parametrize("host", LOOPBACKS)
 def test_this_machine_is_known_in_every_spelling_and_allowed_beside_an_api_on_it(host):
-    assert not HostRule.beside("api.example").allows_host(host)
-    assert HostRule.beside("127.0.0.1").allows_host(host)
-    assert HostRule.beside("localhost").allows_host(host)
+    assert not HostRule.next_to("api.example").allows_host(host)
+    assert HostRule.next_to("127.0.0.1").allows_host(host)
+    assert HostRule.next_to("localhost").allows_host(host)
 
 
 @pytest.mark.parametrize("host", NAMES)
 def test_names_that_only_an_internal_network_knows_are_refused(host):
-    assert not HostRule.beside("127.0.0.1").allows_host(host)
+    assert not HostRule.next_to("127.0.0.1").allows_host(host)
 
 
 def test_an_api_on_this_machine_opens_nothing_else():
-    beside = HostRule.beside("127.0.0.1")
+    beside = HostRule.next_to("127.0.0.1")
     assert not beside.allows("films.example", ["10.0.0.1"])
     assert not beside.allows_host("169.254.169.254")
 
@@ -75,9 +75,9 @@ def test_one_address_inside_is_one_too_many():
 
 
 def test_the_apis_own_host_is_allowed_wherever_it_is():
-    assert HostRule.beside("10.0.0.5").allows_host("10.0.0.5")
-    assert HostRule.beside("Wave.Internal.").allows("wave.internal", ["10.0.0.5"])
-    assert not HostRule.beside("10.0.0.5").allows_host("10.0.0.6")
+    assert HostRule.next_to("10.0.0.5").allows_host("10.0.0.5")
+    assert HostRule.next_to("Wave.Internal.").allows("wave.internal", ["10.0.0.5"])
+    assert not HostRule.next_to("10.0.0.5").allows_host("10.0.0.6")
 
 
 def test_what_is_no_address_is_a_name():

@@ -207,7 +207,7 @@ async def test_storage_must_be_encrypted_where_the_api_is():
 
     def read(url):
         answer = Answer(status_code=200, headers={}, body=ticket_reply(url).body)
-        rule = HostRule.beside("api.example")
+        rule = HostRule.next_to("api.example")
         return read_ticket(read_envelope(answer), size=4, base="https://api.example", rule=rule)
 
     assert read("https://store.example/b").put_url == "https://store.example/b"
