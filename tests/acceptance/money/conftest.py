@@ -13,33 +13,34 @@ MEETINGS = {"test_sharing", "test_together"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On the second database, meet one fault of each kind, and call whole runs slow.
+    """Choose what is met on the second database, and call what need not be met every time slow.
 
-    What a run writes is the same whichever fault it met, so one is enough to prove the SQL.
+    What a run writes is the same whichever fault it met, and it writes nothing around a request. So
+    the second database meets one fault of each kind and no kill around a request, and of each kind
+    the first is enough to be told soon that something is wrong.
     """
     kept, left, met = [], [], set()
     for item in items:
-        if not _is_on_the_second_database(item) or item.path.stem in MEETINGS:
+        if item.path.parent != Path(__file__).parent or item.path.stem in MEETINGS:
             kept.append(item)
             continue
-        kind = item.nodeid.partition("[")[0]
-        # Nor does it write anything around a request.
-        if (item.path.stem.startswith("test_faults") and kind in met) or " request]" in item.nodeid:
+        second = _is_on_the_second_database(item)
+        kind = (second, item.nodeid.partition("[")[0])
+        is_first = kind not in met
+        met.add(kind)
+        is_of_a_fault = item.path.stem.startswith("test_faults")
+        if second and ((is_of_a_fault and not is_first) or " request]" in item.nodeid):
             left.append(item)
             continue
-        met.add(kind)
-        item.add_marker(pytest.mark.slow)
+        if second or (is_of_a_fault and not is_first):
+            item.add_marker(pytest.mark.slow)
         kept.append(item)
     items[:] = kept
     config.hook.pytest_deselected(items=left)
 
 
 def _is_on_the_second_database(item: pytest.Item) -> bool:
-    return (
-        item.path.parent == Path(__file__).parent
-        and hasattr(item, "callspec")
-        and "postgresql" in item.callspec.params.values()
-    )
+    return hasattr(item, "callspec") and "postgresql" in item.callspec.params.values()
 
 
 @pytest.fixture
