@@ -163,7 +163,7 @@ def backfill(tmp_path_factory, clips, postgresql_shelf):
             spending={"budget_usd": BUDGET_USD},
             pace={"workers": WORKERS, "concurrency": 300},
         )
-        until(lambda: has_guest(catalog_url), "a guest joins", PATIENCE_SECONDS)
+        until(lambda: all_have_joined(catalog_url), "all workers join", PATIENCE_SECONDS)
         clock.go_slowly()
         victim = killed_guest(prefect, workers, catalog_url)
         clock.let_go()
@@ -180,32 +180,31 @@ def backfill(tmp_path_factory, clips, postgresql_shelf):
     postgresql_shelf.drop(catalog_url)
 
 
-def has_guest(catalog_url) -> bool:
-    """Tell whether a second run has begun beside the first."""
+def all_have_joined(catalog_url) -> bool:
     with contextlib.closing(connect(catalog_url)) as catalog, catalog.read() as session:
-        return session.scalar(select(func.count()).select_from(Run)) > 1
+        return session.scalar(select(func.count()).select_from(Run)) == WORKERS
 
 
 def killed_guest(prefect, workers, catalog_url) -> str:
-    """Kill a worker whose guest run has predictions at the provider; give that flow run's id."""
+    """Kill a worker once each guest run has predictions at the provider; give its flow run's id."""
     at_work: list[str] = []
 
-    def one_is_at_work() -> bool:
+    def all_are_at_work() -> bool:
         query = (
             select(Run.flow_run_id)
+            .distinct()
             .join(Prediction, Prediction.owner_run_id == Run.id)
             .where(
                 Prediction.run_id != Run.id,
                 Prediction.provider_id.is_not(None),
                 Run.finished_at.is_(None),
             )
-            .limit(1)
         )
         with contextlib.closing(connect(catalog_url)) as catalog, catalog.read() as session:
-            at_work.extend(session.scalars(query))
-        return bool(at_work)
+            at_work[:] = session.scalars(query)
+        return len(at_work) == WORKERS - 1
 
-    until(one_is_at_work, "a guest has something at the provider", PATIENCE_SECONDS)
+    until(all_are_at_work, "the guests have something at the provider", PATIENCE_SECONDS)
     flow_run = prefect.ask("GET", f"/flow_runs/{at_work[0]}")
     pid = int(flow_run["infrastructure_pid"].rpartition(":")[2])
     (worker,) = [one for one in workers if psutil.Process(pid) in one.family()]
