@@ -27,8 +27,8 @@ T = TypeVar("T")
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: A server that is silent holds up a run for this long. One on a busy machine takes seconds for each
-#: call, and a run that gave up on it would do all the work alone.
+#: A server that is silent holds up a run for this long. One on a busy machine takes seconds for
+#: each call, and a run that gave up on it would do all the work alone.
 _PATIENCE_SECONDS = 60.0
 
 #: The deployments, by flow and name, whose runs join one that was started. The second is what
