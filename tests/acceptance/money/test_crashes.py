@@ -76,6 +76,9 @@ class Doomed:
         assert await self() in {0, 1}
         # What never arrived is seen to when something of ours was accepted later, and bought next.
         for _ in range(3):
+            books = await self.world.books()
+            if books.settled and books.analyses == {AnalysisStatus.COMPLETED: FILMS}:
+                break
             await self(retry_failed=True)
         books, bought = await self.world.check(), FILMS
         if books.statuses[PredictionStatus.UNCERTAIN]:  # nothing of ours was left to be accepted
