@@ -28,8 +28,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 #: A server that is silent holds up a run for this long. One on a busy machine takes seconds for
-#: each call, and a run that gave up on it would do all the work alone.
-_PATIENCE_SECONDS = 60.0
+#: each call.
+_PATIENCE_SECONDS = 10.0
 
 #: The deployments, by flow and name, whose runs join one that was started. The second is what
 #: version 0.1 called it; it may still be all that a server knows.
@@ -115,14 +115,18 @@ class PrefectRunner:
         if not self._others:
             return
         get_run_logger().info("Calling %d other workers for run %s", self._others, run_id)
+        called = 0
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                for number in range(2, self._others + 2):
-                    await _call(run_id, sources, number)
+            for called in range(self._others):
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    await _call(run_id, sources, number=called + 2)
         except (httpx.HTTPError, PrefectException, OSError) as error:
+            which = (
+                f"Only {called} of {self._others} other workers" if called else "No other worker"
+            )
             stats.notices.append(
-                f"No other worker could be called ({type(error).__name__}), so this one went on "
-                "alone; is the deployment `join` there? `prefect deploy --all` makes it."
+                f"{which} could be called ({type(error).__name__}), so the run went on without; is "
+                "the deployment `join` there? `prefect deploy --all` makes it."
             )
 
     @property
