@@ -27,7 +27,7 @@ SIGNED = "https://store.example/a.mp4?X-Amz-Signature=0a1b2c"
 
 
 def ending(stats: RunStats, **values) -> Ending:
-    defaults = {"sentence": "Done.", "standings": (), "counted": True}
+    defaults = {"sentence": "Done.", "usages": (), "counted": True}
     return Ending(stats=stats, **(defaults | values))
 
 
