@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Step(StrEnum):
-    """What a batch of work does; by this its times are compared and its number is limited."""
+    """What a batch of work does; by this its times are compared."""
 
     DISCOVER = "discover"
     PROBE = "probe"

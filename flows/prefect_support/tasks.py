@@ -42,11 +42,11 @@ Work: TypeAlias = Callable[[], Awaitable[Any]]
 def _task_of(step: Step) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Decorate the task of a step. Nothing of it is cached or kept: the catalog knows what is left.
 
-    `label` is the name of a task run on Prefect's page.
+    `label` is the name of a task run on Prefect's page. It has no tags: Prefect 3.8 asks its server
+    for a slot of each tag before it begins, and a server that is busy (503) would fail the run.
     """
     return task(
         name=step.value,
-        tags=[step.value],
         task_run_name="{label}",
         cache_policy=NO_CACHE,
         persist_result=False,
@@ -83,7 +83,7 @@ async def settle(label: str, work: Work) -> Any:
     return await work()
 
 
-#: By the key, name or tag of a step a person can filter, time and limit its batches.
+#: By the key or name of a step a person can filter and time its batches.
 TASKS = {
     Step.DISCOVER: discover,
     Step.PROBE: probe,
