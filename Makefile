@@ -24,12 +24,13 @@ demo: env ## Catalog a handful of sample clips offline and show the result
 	@.venv/bin/reelcat demo
 
 test: env ## Pass the tests that take minutes
-	@$(RUN) pytest -n $(WORKERS) -m "not slow"
+	@$(RUN) pytest -n $(WORKERS) -m "not slow and not matrix"
 
 test-slow: env ## Pass the others: whole deployments, kill points, README, wheel
-	@$(RUN) pytest -n $(WORKERS) -m slow
+	@$(RUN) pytest -n $(WORKERS) -m "slow and not matrix"
 
-test-all: test test-slow ## Pass all of them
+test-all: env ## Pass all of them, every fault and kill on both databases
+	@$(RUN) pytest -n $(WORKERS)
 
 chaos: env ## Play 1000 histories of faults and kills; SEED=7 plays one, KINDS=sleeper,skew those
 	@PYTHONPATH=tests/support:tests $(RUN) python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(HISTORIES),--histories $(HISTORIES)) $(if $(KINDS),--kinds $(KINDS))

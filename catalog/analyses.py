@@ -55,7 +55,7 @@ class AnalysisSpec:
 
 
 def want(session: Session, scopes: Sequence[SourceRange], spec: AnalysisSpec) -> None:
-    """Make sure that every usable video in the sources has a row for each task of the wish."""
+    """Make sure that every usable video in the sources has a row for each task asked for."""
     here = exists().where(
         Location.video_id == Video.id, Location.missing_since.is_(None), within_any(scopes)
     )
@@ -173,7 +173,7 @@ def stream(
     *,
     at_first: int = AT_FIRST,
 ) -> Iterator[PendingAnalysis]:
-    """Stream every analysis of the wish in the sources, in order, once for each of its places.
+    """Stream every analysis of the spec in the sources, in order, once for each of its places.
 
     A video that lies in several places comes several times, side by side only where the order
     says so; the caller takes the first place that it likes.

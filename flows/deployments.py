@@ -91,7 +91,7 @@ class LocalRun:
 
 
 #: Set around a call of a flow; such things cannot be parameters, which Prefect writes down.
-local_run: ContextVar[LocalRun | None] = ContextVar("calling", default=None)
+local_run: ContextVar[LocalRun | None] = ContextVar("local_run", default=None)
 
 
 def name_for_people() -> str:

@@ -31,7 +31,7 @@ class VideoStats:
 
 @dataclass(kw_only=True, slots=True)
 class AnalysisStats:
-    """Analyses that a run's wish asks for."""
+    """Analyses that a run asks for."""
 
     wanted: int = 0
     done_before: int = 0

@@ -11,23 +11,23 @@ from money_world import open_world
 
 #: Runs that wait for each other's locks and see each other's rows.
 MEETINGS = {"test_sharing", "test_together"}
-#: Kills that the second database need not meet. Before a commit nothing was written, so a few of
-#: those tell what becomes of the locks.
+#: Kills that the second database need not meet every time. Before a commit nothing was written, so
+#: a few of those tell what becomes of the locks.
 ON_ONE_DATABASE = re.compile(
     r" request\]|-(?!(hold|intend|accept|complete|settle):)\w+: before commit\]"
 )
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Choose what is met on the second database, and call what need not be met every time slow.
 
     What a run writes is the same whichever fault it met. So the second database meets one fault of
-    each kind, and of each kind the first is enough to be told soon that something is wrong.
+    each kind, and of each kind the first is enough to be told soon that something is wrong. All the
+    others are called `matrix`: `make test-all` meets them.
     """
-    kept, left, met = [], [], set()
+    met = set()
     for item in items:
         if item.path.parent != Path(__file__).parent or item.path.stem in MEETINGS:
-            kept.append(item)
             continue
         second = _is_on_the_second_database(item)
         kind = (second, item.nodeid.partition("[")[0])
@@ -35,13 +35,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         met.add(kind)
         is_of_a_fault = item.path.stem.startswith("test_faults")
         if second and ((is_of_a_fault and not is_first) or ON_ONE_DATABASE.search(item.nodeid)):
-            left.append(item)
-            continue
-        if second or (is_of_a_fault and not is_first):
+            item.add_marker(pytest.mark.matrix)
+        elif second or (is_of_a_fault and not is_first):
             item.add_marker(pytest.mark.slow)
-        kept.append(item)
-    items[:] = kept
-    config.hook.pytest_deselected(items=left)
 
 
 def _is_on_the_second_database(item: pytest.Item) -> bool:
