@@ -16,6 +16,7 @@ import functools
 import json
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -240,12 +241,20 @@ def wait_for(port: int, children: list[int]) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on at this moment."""
+    """Return ports that nobody listens on at this moment.
+
+    They lie below those that systems give to outgoing connections, so that none of these takes one
+    before its server, which may need seconds to start, listens there.
+    """
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+        found: list[int] = []
+        while len(found) < count:
+            port = random.SystemRandom().randrange(10_000, 32_000)
+            one = stack.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                one.bind(("127.0.0.1", port))
+                found.append(port)
+        return found
 
 
 if __name__ == "__main__":

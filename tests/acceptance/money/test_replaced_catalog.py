@@ -126,7 +126,10 @@ def empty(session):
 def go_back(session):
     """As a backup from a moment ago: what was sent is only held."""
     session.execute(
-        sa.text("UPDATE predictions SET status = 'held', provider_id = NULL, submitted_at = NULL")
+        sa.text(
+            "UPDATE predictions SET status = 'held', provider_id = NULL, submitted_at = NULL "
+            "WHERE provider_id IS NOT NULL"
+        )
     )
 
 
