@@ -17,6 +17,7 @@ import stat
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +205,9 @@ def _as_variable(key: str) -> str:
     return f"{_PREFIX}{bare}"
 
 
-def _written(text: str) -> dict[str, str | None]:
+@lru_cache(maxsize=1)
+def _written(text: str) -> Mapping[str, str | None]:
+    """Parse the file once: python-dotenv warns of each strange statement each time."""
     from dotenv import dotenv_values  # noqa: PLC0415 - only where there is such a file
 
     return dotenv_values(stream=io.StringIO(text), interpolate=False)
