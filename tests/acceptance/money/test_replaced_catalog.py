@@ -128,7 +128,7 @@ def go_back(session):
     session.execute(
         sa.text(
             "UPDATE predictions SET status = 'held', provider_id = NULL, submitted_at = NULL "
-            "WHERE provider_id IS NOT NULL"
+            "WHERE status <> 'released'"
         )
     )
 
