@@ -7,7 +7,6 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 
 from catalog import locations, scans
 from catalog.errors import SourceError
@@ -41,9 +40,7 @@ async def discover(
 
     A source that fails is a failure of the run, in one sentence; nothing in it is called missing.
     """
-    scope = await services.writer.apply(
-        partial(locations.register, uri=source.uri, kind=source.kind)
-    )
+    scope = await services.write(locations.register, uri=source.uri, kind=source.kind)
     scan = _Scan(scope=scope, selection=selection, services=services, began=services.clock())
     try:
         pages = _pages(services.stores.lister(source).list())
@@ -148,8 +145,8 @@ async def _record(page: _Compared, scan: _Scan, stats: RunStats) -> None:
     for group in (page.different, page.others):
         if not group:
             continue
-        counts = await scan.services.writer.apply(
-            partial(scans.record_page, scope=scan.scope, page=group, now=scan.services.clock())
+        counts = await scan.services.write(
+            scans.record_page, scope=scan.scope, page=group, now=scan.services.clock()
         )
         if group is page.different:
             stats.videos.new += counts[Change.NEW]
@@ -159,20 +156,16 @@ async def _record(page: _Compared, scan: _Scan, stats: RunStats) -> None:
 
 async def _mark_missing(scan: _Scan) -> int:
     vanished = await asyncio.to_thread(scan.vanished)
-    return await scan.services.writer.apply(
-        partial(
-            scans.mark_missing,
-            location_ids=vanished,
-            scan_began=scan.began,
-            now=scan.services.clock(),
-        )
+    return await scan.services.write(
+        scans.mark_missing,
+        location_ids=vanished,
+        scan_began=scan.began,
+        now=scan.services.clock(),
     )
 
 
 async def _remember_scan(scope: SourceRange, services: Services, problem: str | None) -> None:
-    await services.writer.apply(
-        partial(locations.record_scan, scope=scope, now=services.clock(), problem=problem)
-    )
+    await services.write(locations.record_scan, scope=scope, now=services.clock(), problem=problem)
 
 
 def _links(count: int) -> str:
