@@ -18,7 +18,8 @@ from catalog.budget_limits import Scopes, allocate, free_in_all
 from catalog.errors import CatalogReplaced
 from catalog.lifecycle import ENDED, LIVE
 from catalog.matching import identity_digest, new_token
-from catalog.models import UNFINISHED, Analysis, LedgerEntry, Prediction
+from catalog.models import Analysis, LedgerEntry, Prediction
+from catalog.tables import UNFINISHED
 from catalog.rate_limits import Limits
 from catalog.values import AnalysisStatus, LedgerKind, PredictionStatus
 

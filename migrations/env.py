@@ -3,13 +3,13 @@
 from alembic import context
 
 from catalog.database import connect
-from catalog.models import Base
+from catalog.tables import metadata
 
 
 def include(_object, name, kind, _reflected, _compare_to):
-    """Leave out what the databases keep by themselves, for full-text search and counts."""
+    """Leave out what the databases keep by themselves, for full-text search."""
     if kind == "table":
-        return not name.startswith("search_index") and name != "tallies"
+        return not name.startswith("search_index")
     return (kind, name) not in {
         ("column", "words"),
         ("index", "ix_search_documents_words"),
@@ -20,7 +20,7 @@ def include(_object, name, kind, _reflected, _compare_to):
 def migrate(connection):
     context.configure(
         connection=connection,
-        target_metadata=Base.metadata,
+        target_metadata=metadata,
         include_object=include,
         render_as_batch=connection.dialect.name == "sqlite",
         transaction_per_migration=False,
