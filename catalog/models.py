@@ -1,4 +1,4 @@
-"""The tables of `catalog.tables` as classes, for what is changed through a session.
+"""The tables of `catalog.tables` as classes, for what is changed through a session, and indexes.
 
 The attributes are the columns of the tables, which say what they mean. Only `catalog` imports these
 classes.
@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from sqlalchemy import Column, Index, text
 from sqlalchemy.orm import DeclarativeBase, Mapped
 
 from catalog import tables
@@ -257,3 +258,54 @@ class SearchDocument(Base):
 
     video_id: Mapped[int]
     body: Mapped[str]
+
+
+def _partial(name: str, *columns: Column[Any], where: str, unique: bool = False) -> None:
+    """Index the rows of a table that meet a condition."""
+    condition = text(where)
+    Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
+
+
+# They are declared here, for a condition imports the dialects of both databases.
+_partial("ix_locations_unlooked", tables.locations.c.uri, where=tables.LOCATIONS_UNLOOKED)
+_partial(
+    "ix_locations_unseen",
+    tables.locations.c.missing_since,
+    tables.locations.c.probe_status,
+    tables.locations.c.video_id,
+    where=tables.LOCATIONS_UNSEEN,
+)
+_partial("ix_videos_unusable", tables.videos.c.probe_status, where=tables.VIDEOS_UNUSABLE)
+_partial("ix_analyses_left", tables.analyses.c.status, where=tables.ANALYSES_LEFT)
+_partial(
+    "uq_predictions_live",
+    tables.predictions.c.analysis_id,
+    where=tables.PREDICTIONS_LIVE,
+    unique=True,
+)
+_partial(
+    "ix_predictions_unfinished",
+    tables.predictions.c.status,
+    tables.predictions.c.endpoint,
+    where=tables.PREDICTIONS_UNFINISHED,
+)
+_partial(
+    "ix_predictions_unsettled", tables.predictions.c.status, where=tables.PREDICTIONS_UNSETTLED
+)
+_partial(
+    "ix_predictions_fruitless", tables.predictions.c.status, where=tables.PREDICTIONS_FRUITLESS
+)
+_partial(
+    "ix_predictions_billed",
+    tables.predictions.c.status,
+    tables.predictions.c.settled_at,
+    tables.predictions.c.quoted_micros,
+    tables.predictions.c.charged_micros,
+    where=tables.PREDICTIONS_BILLED,
+)
+_partial(
+    "ix_ledger_entries_charged",
+    tables.ledger_entries.c.kind,
+    tables.ledger_entries.c.amount_micros,
+    where=tables.LEDGER_CHARGED,
+)

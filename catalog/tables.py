@@ -30,7 +30,6 @@ from sqlalchemy import (
     and_,
     literal_column,
     or_,
-    text,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -100,23 +99,18 @@ def by_value(kind: type[enum.StrEnum]) -> Enum:
 #: SQLite numbers rows by itself only in a column that is spelled INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
 
-
-def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    """Index the rows that meet a condition."""
-    condition = text(where)
-    return Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
-
-
 #: Written without IN, for which SQLite builds a table at each change of a row.
-_UNFINISHED = (
+PREDICTIONS_UNFINISHED = (
     "status = 'held' OR status = 'submitting' OR status = 'uncertain' OR status = 'running'"
 )
 #: `catalog.lifecycle.LIVE` as SQL, for the index that makes a second live prediction impossible.
 #: What was bought besides, and is only counted, does not stand in its way.
-_LIVE = f"NOT surplus AND ({_UNFINISHED} OR status = 'completed')"
-_UNSETTLED = (
+PREDICTIONS_LIVE = f"NOT surplus AND ({PREDICTIONS_UNFINISHED} OR status = 'completed')"
+PREDICTIONS_UNSETTLED = (
     "settled_at IS NULL AND (status = 'completed' OR status = 'failed' OR status = 'expired')"
 )
+
+LOCATIONS_UNLOOKED = "probe_status IS NULL"
 
 # What counts and sums are taken from. Of the other rows there are many, and all are alike: they are
 # the rest of the table. SQLite uses an index only where a query repeats the words of its condition.
@@ -124,7 +118,6 @@ VIDEOS_UNUSABLE = "probe_status <> 'ok'"
 LOCATIONS_UNSEEN = "missing_since IS NOT NULL OR video_id IS NULL"
 ANALYSES_LEFT = "status <> 'completed'"
 PREDICTIONS_FRUITLESS = "status = 'failed' OR status = 'expired' OR status = 'released'"
-PREDICTIONS_UNFINISHED = _UNFINISHED
 #: A failed prediction that cost nothing in the end differs from its quote by nobody's mistake.
 PREDICTIONS_BILLED = "settled_at IS NOT NULL AND (status = 'completed' OR charged_micros <> 0)"
 LEDGER_CHARGED = "kind <> 'hold' AND kind <> 'release'"
@@ -175,10 +168,6 @@ locations = Table(
     Column("first_seen", UtcDateTime(), nullable=False),
     Column("last_seen", UtcDateTime(), nullable=False),
     Column("missing_since", UtcDateTime()),
-    _partial("ix_locations_unlooked", "uri", where="probe_status IS NULL"),
-    _partial(
-        "ix_locations_unseen", "missing_since", "probe_status", "video_id", where=LOCATIONS_UNSEEN
-    ),
 )
 
 #: That a manifest names a location; folders and prefixes need no such list.
@@ -214,7 +203,6 @@ videos = Table(
     #: When it was taken as far as is known: recorded, or else the file's time. For sorting.
     Column("taken_at", UtcDateTime(), nullable=False, index=True),
     Column("added_at", UtcDateTime(), nullable=False),
-    _partial("ix_videos_unusable", "probe_status", where=VIDEOS_UNUSABLE),
 )
 
 #: One thing that should be known of a video.
@@ -248,7 +236,6 @@ analyses = Table(
         "window",
         unique=True,
     ),
-    _partial("ix_analyses_left", "status", where=ANALYSES_LEFT),
 )
 
 #: One paid attempt at an analysis.
@@ -295,18 +282,6 @@ predictions = Table(
     Column("error_code", Integer),
     #: Whether a failure may pass by itself.
     Column("retryable", Boolean),
-    _partial("uq_predictions_live", "analysis_id", where=_LIVE, unique=True),
-    _partial("ix_predictions_unfinished", "status", "endpoint", where=_UNFINISHED),
-    _partial("ix_predictions_unsettled", "status", where=_UNSETTLED),
-    _partial("ix_predictions_fruitless", "status", where=PREDICTIONS_FRUITLESS),
-    _partial(
-        "ix_predictions_billed",
-        "status",
-        "settled_at",
-        "quoted_micros",
-        "charged_micros",
-        where=PREDICTIONS_BILLED,
-    ),
     Index("ix_predictions_analysis_id", "analysis_id"),
 )
 
@@ -320,7 +295,6 @@ ledger_entries = Table(
     Column("amount_micros", BigInteger, nullable=False),
     Column("at", UtcDateTime(), nullable=False),
     Column("price_list", String(64), nullable=False),
-    _partial("ix_ledger_entries_charged", "kind", "amount_micros", where=LEDGER_CHARGED),
 )
 
 #: A line of the bill that cannot be counted; it stops paid runs until a person took note.

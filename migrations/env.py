@@ -3,7 +3,7 @@
 from alembic import context
 
 from catalog.database import connect
-from catalog.tables import metadata
+from catalog.models import Base
 
 
 def include(_object, name, kind, _reflected, _compare_to):
@@ -20,7 +20,7 @@ def include(_object, name, kind, _reflected, _compare_to):
 def migrate(connection):
     context.configure(
         connection=connection,
-        target_metadata=metadata,
+        target_metadata=Base.metadata,
         include_object=include,
         render_as_batch=connection.dialect.name == "sqlite",
         transaction_per_migration=False,

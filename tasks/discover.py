@@ -13,7 +13,6 @@ from catalog import locations, scans
 from catalog.errors import SourceError
 from catalog.locations import SourceRange
 from catalog.scans import Change, Seen
-from catalog.snapshot import Snapshot
 from catalog.values import Listing, ListingProblem
 from tasks.runtime.services import Services
 from tasks.runtime.stats import Issue, RunStats
@@ -107,14 +106,13 @@ class _Scan:
             self.links += sum(one.leads_out for one in problems)
         self.listed += len(listings)
         meant, others = self.selection.divide(listings)
-        with self.services.catalog.read() as session:
+        with self.services.catalog.snapshot() as connection:
             # Read after the files were seen: whoever begins to scan later has to see them again.
-            snapshot = Snapshot.of(session)
-            keep = scans.others_scan(snapshot)
+            keep = scans.others_scan(connection)
             different, left = (
                 group
                 if keep or not group
-                else scans.differing(snapshot, self.scope, group, self.seen)
+                else scans.differing(connection, self.scope, group, self.seen)
                 for group in (meant, others)
             )
         return _Compared(
@@ -126,9 +124,9 @@ class _Scan:
 
     def vanished(self) -> list[int]:
         """Give the locations that were not seen."""
-        with self.services.catalog.read() as session:
+        with self.services.catalog.snapshot() as connection:
             return scans.unseen(
-                Snapshot.of(session),
+                connection,
                 self.scope,
                 self.seen,
                 scan_began=self.began,

@@ -80,8 +80,8 @@ def _exported(folder: Path) -> list[dict[str, Any]]:
 
     catalog = open_existing(_url(folder))
     try:
-        with catalog.read() as session:
-            return list(export.videos(session))
+        with catalog.snapshot() as connection:
+            return list(export.videos(connection))
     finally:
         catalog.close()
 
