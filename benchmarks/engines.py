@@ -13,7 +13,6 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import archive
@@ -27,12 +26,11 @@ from catalog.rate_limits import Limits
 from catalog.values import AnalysisType, Order
 from flows.pipeline.plan import new_planner
 from flows.pipeline.predict import new_engine
-from flows.pipeline.request import RunOptions
+from flows.pipeline.request import RunRequest
 from flows.pipeline.run_record import background, recorded
-from flows.pipeline.runner import LocalRunner
+from flows.pipeline.runner import LocalRunner, RunContext
 from flows.settings import Settings
 from flows.wiring import open_services
-from tasks.runtime.services import Services
 from tasks.runtime.stats import RunStats
 from tasks.storage.source import parse_source
 from tasks.wavespeed.polling import PollSchedule, ServiceTimes
@@ -69,39 +67,35 @@ async def reelcat(load: Load) -> Cost:
             tier=load.tier or "ultra",
             probe_engine="pyav",
         )
-        options = RunOptions(
+        request = RunRequest.of(
             sources=(str(folder),),
             tasks=(AnalysisType.SUMMARY,),
-            budget_micros=10_000_000_000,
+            budget_usd="10000",
             provider="wavespeed",
             order=Order.PATH,
             concurrency=load.in_flight,
         )
-        async with open_services(settings, options) as services:
+        async with open_services(settings, request) as services:
             provider = services.provider
             if load.tier is None:
                 limits = Limits(starts_per_minute=None, in_flight=load.in_flight)
                 provider = replace(provider, limits=limits)
-            return await _predict(load, options, settings, replace(services, provider=provider))
+            context = RunContext(
+                settings=settings,
+                services=replace(services, provider=provider),
+                runner=LocalRunner(),
+                stats=RunStats(),
+            )
+            return await _predict(load, request, context)
 
 
-async def _predict(load: Load, options: RunOptions, settings: Settings, services: Services) -> Cost:
-    stats = RunStats()
-    async with recorded("run", options, services, stats) as record:
-        planner = new_planner(options, services, run_id=record.run_id, zone=settings.zone)
-        source = parse_source(options.sources[0])
-        scope = await services.writer.apply(
-            partial(locations.register, uri=source.uri, kind=source.kind)
-        )
-        engine = new_engine(
-            services,
-            run_id=record.run_id,
-            spec=planner.spec,
-            zone=settings.zone,
-            runner=LocalRunner(),
-            stats=stats,
-            rng=random.Random(1),
-        )
+async def _predict(load: Load, request: RunRequest, context: RunContext) -> Cost:
+    stats = context.stats
+    async with recorded("run", request, context):
+        planner = new_planner(request, context)
+        source = parse_source(request.videos.sources[0])
+        scope = await context.services.write(locations.register, uri=source.uri, kind=source.kind)
+        engine = new_engine(context, spec=planner.spec, rng=random.Random(1))
         async with metered() as cost, background(engine.watch()):
             plan = await planner.plan([scope])
             began = time.perf_counter()

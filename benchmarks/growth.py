@@ -22,8 +22,8 @@ from provider import canned
 from tables import table
 
 from flows.pipeline.ingest import ingest
-from flows.pipeline.request import RunOptions
-from flows.pipeline.runner import LocalRunner
+from flows.pipeline.request import RunRequest
+from flows.pipeline.runner import LocalRunner, RunContext
 from flows.settings import Settings
 from flows.wiring import open_services
 from tasks.discover import discover
@@ -74,9 +74,9 @@ async def _describing(size: int) -> Cost:
 async def first_scan(folder: str, url: str) -> Cost:
     """List a folder that the catalog does not know."""
     stats = RunStats()
-    options = RunOptions(sources=(folder,), provider="offline")
+    request = RunRequest.of(sources=(folder,), provider="offline")
     settings = Settings(_env_file=None, database_url=url)
-    async with open_services(settings, options) as services, metered() as cost:
+    async with open_services(settings, request) as services, metered() as cost:
         await discover(parse_source(folder), Selection(names=Filter()), services, stats)
     assert stats.videos.new == stats.videos.found > 0
     return cost
@@ -85,12 +85,13 @@ async def first_scan(folder: str, url: str) -> Cost:
 async def rescan(folder: str, url: str) -> Cost:
     """List a folder that the catalog knows, and count what is there."""
     stats = RunStats()
-    options = RunOptions(sources=(folder,), provider="offline")
+    request = RunRequest.of(sources=(folder,), provider="offline")
     settings = Settings(_env_file=None, database_url=url)
-    async with open_services(settings, options) as services, metered() as cost:
+    async with open_services(settings, request) as services, metered() as cost:
         selection = Selection(names=Filter())
-        await ingest(
-            [parse_source(folder)], selection, services, LocalRunner(), stats, run_id="bench"
+        context = RunContext(
+            settings=settings, services=services, runner=LocalRunner(), stats=stats
         )
+        await ingest([parse_source(folder)], selection, context)
     assert stats.videos.unchanged == stats.videos.found > 0
     return cost

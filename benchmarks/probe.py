@@ -29,8 +29,8 @@ from tables import table
 
 from catalog.values import Listing
 from flows.pipeline.ingest import ingest
-from flows.pipeline.request import RunOptions
-from flows.pipeline.runner import LocalRunner
+from flows.pipeline.request import RunRequest
+from flows.pipeline.runner import LocalRunner, RunContext
 from flows.settings import Settings
 from flows.wiring import open_services
 from tasks.media.engine import Media
@@ -79,13 +79,14 @@ async def reelcat(folder: str) -> Cost:
     """List, look and write."""
     with tempfile.TemporaryDirectory(prefix="reelcat-bench-") as place:
         settings = Settings(_env_file=None, database_url=f"sqlite:///{place}/catalog.db")
-        options = RunOptions(sources=(folder,), provider="offline")
+        request = RunRequest.of(sources=(folder,), provider="offline")
         stats = RunStats()
-        async with open_services(settings, options) as services, metered() as cost:
+        async with open_services(settings, request) as services, metered() as cost:
             selection = Selection(names=Filter())
-            await ingest(
-                [parse_source(folder)], selection, services, LocalRunner(), stats, run_id="bench"
+            context = RunContext(
+                settings=settings, services=services, runner=LocalRunner(), stats=stats
             )
+            await ingest([parse_source(folder)], selection, context)
     assert (stats.videos.probed, stats.videos.unreadable) == (_FILES, 0), stats.videos
     cost.more["files"] = _FILES
     return cost

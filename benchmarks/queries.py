@@ -37,7 +37,6 @@ from catalog.pricing import MOLMO2, MOLMO2_PRICES
 from catalog.rate_limits import Limits
 from catalog.schema import open_catalog
 from catalog.search import parse
-from catalog.snapshot import Snapshot
 from catalog.values import AnalysisType, Order, SourceKind, utc_now
 from tasks.runtime.writer import GroupWriter
 
@@ -124,14 +123,14 @@ def _asked(catalog: Catalog, scope: SourceRange) -> list[tuple[Any, ...]]:
         )
 
     def find(words: str) -> Callable[[], object]:
-        return read(lambda s: search.search(Snapshot.of(s), parse(words), limit=20))
+        return read(lambda s: search.search(s.connection(), parse(words), limit=20))
 
     def starts(session: Session) -> int:
         later = utc_now() + timedelta(minutes=1)
         return rate_limits.take_starts(session, _ENDPOINT, 200, _LIMITS, now=later)
 
     unlooked = read(lambda s: locations.unlooked(s, [scope], after_uri="", limit=500))
-    as_status = read(lambda s: status.report(Snapshot.of(s), now=utc_now(), zone=_UTC))
+    as_status = read(lambda s: status.report(s.connection(), now=utc_now(), zone=_UTC))
     return [
         ("what is not looked at yet, a page", *_timed(20, unlooked)),
         ("what is left, the next 1,000", *_timed(20, streamed(1000))),

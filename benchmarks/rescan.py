@@ -20,8 +20,8 @@ from meter import Cost, alone, metered
 from tables import table
 
 from flows.pipeline.ingest import ingest
-from flows.pipeline.request import RunOptions
-from flows.pipeline.runner import LocalRunner
+from flows.pipeline.request import RunRequest
+from flows.pipeline.runner import LocalRunner, RunContext
 from flows.settings import Settings
 from flows.wiring import open_services
 from tasks.runtime.stats import RunStats
@@ -108,12 +108,13 @@ async def rescan(source: str, url: str, endpoint: str | None) -> Cost:
     """List, compare with the catalog, count."""
     os.environ |= {} if endpoint is None else {"AWS_ENDPOINT_URL_S3": endpoint}
     settings = Settings(_env_file=None, database_url=url)
-    options = RunOptions(sources=(source,), provider="offline")
+    request = RunRequest.of(sources=(source,), provider="offline")
     stats = RunStats()
-    async with open_services(settings, options) as services, metered() as cost:
+    async with open_services(settings, request) as services, metered() as cost:
         selection = Selection(names=Filter())
-        await ingest(
-            [parse_source(source)], selection, services, LocalRunner(), stats, run_id="bench"
+        context = RunContext(
+            settings=settings, services=services, runner=LocalRunner(), stats=stats
         )
+        await ingest([parse_source(source)], selection, context)
     assert (stats.videos.found, stats.videos.unchanged) == (_FILES, _FILES), stats.videos
     return cost

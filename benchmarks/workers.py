@@ -31,10 +31,10 @@ from pydantic import SecretStr
 from tables import table
 
 from catalog.values import AnalysisType, Order
-from flows.pipeline.request import RunOptions
+from flows.pipeline.request import RunRequest
 from flows.pipeline.run import run
-from flows.pipeline.runner import LocalRunner
-from flows.pipeline.workers import shared_options
+from flows.pipeline.runner import LocalRunner, RunContext, Step
+from flows.pipeline.workers import shared_request
 from flows.settings import Settings
 from flows.wiring import open_services
 from tasks.runtime.stats import RunStats
@@ -120,9 +120,9 @@ class _Meeting(LocalRunner):
         if self._told is not None:
             self._told.put(run_id)
 
-    async def batch(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
+    async def batch(self, step: Step, label: str, work: Callable[[], Awaitable[T]]) -> T:
         """Do it here, once all are there."""
-        if name.startswith("predict"):
+        if step is Step.PREDICT:
             if self._meeting is None:
                 self._meeting = asyncio.create_task(asyncio.to_thread(self._together.wait))
             await self._meeting
@@ -134,28 +134,33 @@ class _Meeting(LocalRunner):
 def _host(
     settings: dict[str, object], folder: str, workers: int, together: Barrier, told: Queue[str]
 ) -> Share:
-    options = RunOptions(
+    request = RunRequest.of(
         sources=(folder,),
         tasks=(AnalysisType.SUMMARY,),
-        budget_micros=10_000_000_000,
+        budget_usd="10000",
         provider="wavespeed",
         order=Order.PATH,
         workers=workers,
     )
     return asyncio.run(
-        _run(Settings(_env_file=None, **settings), options, _Meeting(together, told))
+        _run(Settings(_env_file=None, **settings), request, _Meeting(together, told))
     )
 
 
 def _share(settings: dict[str, object], run_id: str, together: Barrier) -> Share:
     known = Settings(_env_file=None, **settings)
-    options = shared_options(known, run_id, sources=(), flow_run_id=None)
-    return asyncio.run(_run(known, options, _Meeting(together)))
+    request = shared_request(known, run_id, sources=())
+    return asyncio.run(_run(known, request, _Meeting(together), shares=run_id))
 
 
-async def _run(settings: Settings, options: RunOptions, runner: _Meeting) -> Share:
-    async with open_services(settings, options) as services:
-        report = await run(options, settings, services, runner, RunStats())
+async def _run(
+    settings: Settings, request: RunRequest, runner: _Meeting, shares: str | None = None
+) -> Share:
+    async with open_services(settings, request) as services:
+        context = RunContext(
+            settings=settings, services=services, runner=runner, stats=RunStats(), shares=shares
+        )
+        report = await run(request, context)
     return Share(
         completed=report.stats.analyses.completed,
         wall_seconds=time.perf_counter() - runner.began,

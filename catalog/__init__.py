@@ -7,4 +7,4 @@ FFmpeg, and imports nothing from `tasks` or `flows`.
 from __future__ import annotations
 
 #: The newest migration, which this code needs; a test compares it with the folder.
-HEAD = "0004"
+HEAD = "0005"

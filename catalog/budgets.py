@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from catalog.budget_limits import DAY, MONTH, BudgetUsage, Scopes
 from catalog.errors import CatalogReplaced
-from catalog.models import UNFINISHED, Budget, Prediction
+from catalog.models import Budget, Prediction
+from catalog.tables import UNFINISHED
 from catalog.values import PredictionStatus
 
 

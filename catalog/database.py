@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import (
     Connection,
@@ -31,14 +31,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from catalog.database_errors import first_line, plainly
 from catalog.database_file import DatabaseFile
 from catalog.database_url import PostgresqlAddress, SqliteAddress, parse_address
 from catalog.errors import CatalogError, CatalogReadOnly, CatalogReplaced
-from catalog.models import Base
+from catalog.tables import metadata
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 #: Of PostgreSQL: what counts the ids of new rows is granted by itself.
 _SEQUENCES_NOT_OURS = """
@@ -85,7 +87,7 @@ def require_makeable(catalog: Catalog) -> None:
 def _try_all(session: Session) -> None:
     """Ask for changes of no rows; a database refuses those, too, to whom it refuses any."""
     there = set(inspect(session.connection()).get_table_names())
-    for table in Base.metadata.sorted_tables:
+    for table in metadata.sorted_tables:
         if table.name not in there:
             continue
         columns = [column.name for column in table.columns]
@@ -138,8 +140,16 @@ class Catalog:
         return self.engine.dialect.name
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Open one snapshot to read from, without what a session takes to import."""
+        with plainly(self.shown_url), self._reading.connect() as connection:
+            yield connection
+
+    @contextmanager
     def read(self) -> Iterator[Session]:
         """Open one snapshot to read from; nothing written through it is kept."""
+        from sqlalchemy.orm import Session  # noqa: PLC0415 - a command that only reads needs none
+
         with plainly(self.shown_url), Session(self._reading, expire_on_commit=False) as session:
             yield session
 
@@ -149,6 +159,8 @@ class Catalog:
         Raises:
             CatalogReplaced: if it is no longer the catalog that was opened, or lacks what it had.
         """
+        from sqlalchemy.orm import Session  # noqa: PLC0415 - as above
+
         with (
             plainly(self.shown_url),
             Session(self.writing, expire_on_commit=False) as session,

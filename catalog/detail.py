@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from urllib.parse import unquote
 
-from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from catalog.errors import UsageError
-from catalog.models import Analysis, LedgerEntry, Location, Prediction, Source, Video
+from catalog.tables import analyses, ledger_entries, locations, predictions, sources, videos
 from catalog.values import (
     AnalysisStatus,
     AnalysisType,
@@ -33,7 +33,7 @@ _PAGE = 2_000
 
 
 def named_alike(
-    session: Session, wanted: str, uri: str | None, *, limit: int
+    connection: Connection, wanted: str, uri: str | None, *, limit: int
 ) -> list[tuple[int, int | None, str]]:
     """Give those whose place or name is written with the same letters, or has them in it.
 
@@ -41,9 +41,9 @@ def named_alike(
     so all names are looked through. Gives location id, video id and name, one place a video.
     """
     place, part = None if uri is None else _letters(unquote(uri)), _letters(wanted)
-    rows = session.execute(
-        select(Location.id, Location.video_id, Location.name, Location.uri)
-        .order_by(Location.name, Location.id)
+    rows = connection.execute(
+        select(locations.c.id, locations.c.video_id, locations.c.name, locations.c.uri)
+        .order_by(locations.c.name, locations.c.id)
         .execution_options(yield_per=_PAGE)
     )
     exact: dict[tuple[str, int], tuple[int, int | None, str]] = {}
@@ -168,7 +168,7 @@ class Shown:
     analyses: tuple[Answer, ...]
 
 
-def show(session: Session, wanted: str, *, uri: str | None = None) -> Shown:
+def show(connection: Connection, wanted: str, *, uri: str | None = None) -> Shown:
     """Give the one video that `wanted` names: a content id or its beginning, or part of a name.
 
     `uri` is what `wanted` would be as a place, if that makes sense; an exact place goes first.
@@ -178,23 +178,23 @@ def show(session: Session, wanted: str, *, uri: str | None = None) -> Shown:
         SeveralVideos: naming some, if several do.
     """
     for condition in _readings(wanted, uri):
-        places = _candidates(session, condition)
+        places = _candidates(connection, condition)
         if places:
-            return _the_one(session, wanted, places)
+            return _the_one(connection, wanted, places)
     if _CONTENT_ID.fullmatch(wanted):
-        ids = session.execute(
-            select(Video.id, Video.content_id)
-            .where(Video.content_id.startswith(wanted, autoescape=True))
-            .order_by(Video.content_id)
+        ids = connection.execute(
+            select(videos.c.id, videos.c.content_id)
+            .where(videos.c.content_id.startswith(wanted, autoescape=True))
+            .order_by(videos.c.content_id)
             .limit(NAMED + 1)
         ).all()
         if len(ids) > 1:
             raise _several(wanted, [row.content_id for row in ids])
         if ids:
-            return _video(session, ids[0].id)
-    places = named_alike(session, wanted, uri, limit=NAMED + 1)
+            return _video(connection, ids[0].id)
+    places = named_alike(connection, wanted, uri, limit=NAMED + 1)
     if places:
-        return _the_one(session, wanted, places)
+        return _the_one(connection, wanted, places)
     raise NoSuchVideo(
         f"Nothing in the catalog is called {wanted!r}; give a path, a part of a file's name, or a "
         "content id as `reelcat search` shows it."
@@ -205,31 +205,33 @@ def _readings(wanted: str, uri: str | None) -> list[ColumnElement[bool]]:
     """Say what the words may mean as a place, the most exact meaning first."""
     uris = {wanted} if uri is None else {wanted, uri}
     return [
-        Location.uri.in_(sorted(uris)),
-        Location.name == wanted,
-        func.lower(Location.name).contains(wanted.lower(), autoescape=True),
+        locations.c.uri.in_(sorted(uris)),
+        locations.c.name == wanted,
+        func.lower(locations.c.name).contains(wanted.lower(), autoescape=True),
     ]
 
 
 def _candidates(
-    session: Session, condition: ColumnElement[bool]
+    connection: Connection, condition: ColumnElement[bool]
 ) -> list[tuple[int, int | None, str]]:
     """Give location id, video id and name, one place a video."""
-    rows = session.execute(
-        select(func.min(Location.id), Location.video_id, func.min(Location.name))
+    rows = connection.execute(
+        select(func.min(locations.c.id), locations.c.video_id, func.min(locations.c.name))
         .where(condition)
-        .group_by(Location.video_id, func.coalesce(Location.video_id, -Location.id))
-        .order_by(func.min(Location.name))
+        .group_by(locations.c.video_id, func.coalesce(locations.c.video_id, -locations.c.id))
+        .order_by(func.min(locations.c.name))
         .limit(NAMED + 1)
     )
     return [(row[0], row[1], row[2]) for row in rows]
 
 
-def _the_one(session: Session, wanted: str, places: Sequence[tuple[int, int | None, str]]) -> Shown:
+def _the_one(
+    connection: Connection, wanted: str, places: Sequence[tuple[int, int | None, str]]
+) -> Shown:
     if len(places) > 1:
         raise _several(wanted, [name for _, _, name in places])
     location_id, video_id, _ = places[0]
-    return _unread(session, location_id) if video_id is None else _video(session, video_id)
+    return _unread(connection, location_id) if video_id is None else _video(connection, video_id)
 
 
 def _several(wanted: str, names: Sequence[str]) -> SeveralVideos:
@@ -237,38 +239,43 @@ def _several(wanted: str, names: Sequence[str]) -> SeveralVideos:
     return SeveralVideos(f"{wanted!r} fits several videos ({listed}); say more of the name.")
 
 
-def _unread(session: Session, location_id: int) -> Shown:
-    location = session.get_one(Location, location_id)
+def _unread(connection: Connection, location_id: int) -> Shown:
+    row = connection.execute(_PLACES.where(locations.c.id == location_id)).one()
     return Shown(
         content_id=None,
-        size_bytes=location.size,
+        size_bytes=row.size,
         added_at=None,
         measured=None,
-        places=(_place(location, session.get_one(Source, location.source_id)),),
+        places=(_place(row),),
         analyses=(),
     )
 
 
-def _video(session: Session, video_id: int) -> Shown:
+def _video(connection: Connection, video_id: int) -> Shown:
     """Read a video in five queries, however many places and attempts it has."""
-    video = session.get_one(Video, video_id)
-    places = session.execute(
-        select(Location, Source)
-        .join(Source, Source.id == Location.source_id)
-        .where(Location.video_id == video_id)
-        .order_by(Location.missing_since.is_not(None), Location.uri)
+    video = connection.execute(select(videos).where(videos.c.id == video_id)).one()
+    places = connection.execute(
+        _PLACES.where(locations.c.video_id == video_id).order_by(
+            locations.c.missing_since.is_not(None), locations.c.uri
+        )
     )
     return Shown(
         content_id=video.content_id,
         size_bytes=video.size,
         added_at=video.added_at,
         measured=_measured(video),
-        places=tuple(_place(location, source) for location, source in places),
-        analyses=tuple(_answers(session, video_id)),
+        places=tuple(_place(row) for row in places),
+        analyses=tuple(_answers(connection, video_id)),
     )
 
 
-def _measured(video: Video) -> Measured:
+#: A place with what its source's last scan said.
+_PLACES = select(locations, sources.c.last_scan_at, sources.c.last_scan_problem).join(
+    sources, sources.c.id == locations.c.source_id
+)
+
+
+def _measured(video: Row[Any]) -> Measured:
     return Measured(
         probe_status=video.probe_status,
         probe_error=video.probe_error,
@@ -288,11 +295,11 @@ def _measured(video: Video) -> Measured:
     )
 
 
-def _place(row: Location, source: Source) -> ShownLocation:
+def _place(row: Row[Any]) -> ShownLocation:
     """Give a place; one that a whole scan of its source did not call missing was there then."""
     last_seen = row.last_seen
-    if row.missing_since is None and source.last_scan_at and source.last_scan_problem is None:
-        last_seen = max(last_seen, source.last_scan_at)
+    if row.missing_since is None and row.last_scan_at and row.last_scan_problem is None:
+        last_seen = max(last_seen, row.last_scan_at)
     return ShownLocation(
         uri=row.uri,
         name=row.name,
@@ -305,11 +312,11 @@ def _place(row: Location, source: Source) -> ShownLocation:
     )
 
 
-def _answers(session: Session, video_id: int) -> list[Answer]:
-    analyses = session.scalars(
-        select(Analysis).where(Analysis.video_id == video_id).order_by(Analysis.id)
+def _answers(connection: Connection, video_id: int) -> list[Answer]:
+    rows = connection.execute(
+        select(analyses).where(analyses.c.video_id == video_id).order_by(analyses.c.id)
     ).all()
-    attempts = _attempts(session, video_id)
+    attempts = _attempts(connection, video_id)
     return [
         Answer(
             task=row.task,
@@ -323,35 +330,35 @@ def _answers(session: Session, video_id: int) -> list[Answer]:
             completed_at=row.completed_at,
             predictions=tuple(attempts.get(row.id, ())),
         )
-        for row in analyses
+        for row in rows
     ]
 
 
-def _attempts(session: Session, video_id: int) -> dict[int, list[Attempt]]:
-    of_video = Analysis.video_id == video_id
+def _attempts(connection: Connection, video_id: int) -> dict[int, list[Attempt]]:
+    of_video = analyses.c.video_id == video_id
     entries: dict[int, list[Entry]] = {}
-    for line in session.scalars(
-        select(LedgerEntry)
-        .join(Prediction, Prediction.id == LedgerEntry.prediction_id)
-        .join(Analysis, Analysis.id == Prediction.analysis_id)
+    for line in connection.execute(
+        select(ledger_entries)
+        .join(predictions, predictions.c.id == ledger_entries.c.prediction_id)
+        .join(analyses, analyses.c.id == predictions.c.analysis_id)
         .where(of_video)
-        .order_by(LedgerEntry.id)
+        .order_by(ledger_entries.c.id)
     ):
         entry = Entry(kind=line.kind, amount_micros=line.amount_micros, at=line.at)
         entries.setdefault(line.prediction_id, []).append(entry)
     found: dict[int, list[Attempt]] = {}
-    for row in session.scalars(
-        select(Prediction)
-        .join(Analysis, Analysis.id == Prediction.analysis_id)
+    for row in connection.execute(
+        select(predictions)
+        .join(analyses, analyses.c.id == predictions.c.analysis_id)
         .where(of_video)
-        .order_by(Prediction.id)
+        .order_by(predictions.c.id)
     ):
         attempt = _attempt(row, entries.get(row.id, ()))
         found.setdefault(row.analysis_id, []).append(attempt)
     return found
 
 
-def _attempt(row: Prediction, entries: Sequence[Entry]) -> Attempt:
+def _attempt(row: Row[Any], entries: Sequence[Entry]) -> Attempt:
     return Attempt(
         provider_id=row.provider_id,
         run_id=row.run_id,

@@ -15,11 +15,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TextIO
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, select
 
-from catalog import locations
-from catalog.models import Analysis, Prediction, Video
+from catalog import tables
 from catalog.money import dollars
 from catalog.values import PredictionStatus
 from catalog.visible import UNSEEN
@@ -43,55 +41,70 @@ class Spent:
 _NOTHING = Spent(prediction_id=None, quoted_micros=None, charged_micros=None)
 
 
-def videos(session: Session, *, page: int = PAGE) -> Iterator[dict[str, Any]]:
+def videos(connection: Connection, *, page: int = PAGE) -> Iterator[dict[str, Any]]:
     """Give one JSON-ready object a video, in the order in which they were added.
 
     Four queries a page. `uris` says where the video lies now, so it is empty for one that vanished.
     Money is a decimal string in dollars; unknown is null.
     """
     after = 0
-    while rows := _page(session, after, page):
+    while rows := _page(connection, after, page):
         ids = [row.id for row in rows]
-        uris = locations.uris_of(session, ids)
-        analyses = _analyses(session, ids)
-        spent = _spent(session, ids)
+        uris = _uris(connection, ids)
+        analyses = _analyses(connection, ids)
+        spent = _spent(connection, ids)
         for row in rows:
             yield _video(row, uris[row.id], analyses.get(row.id, ()), spent)
         after = ids[-1]
 
 
-def _page(session: Session, after: int, page: int) -> list[Any]:
+def _page(connection: Connection, after: int, page: int) -> list[Any]:
     query = select(
-        Video.id,
-        Video.content_id,
-        Video.duration_seconds,
-        Video.size,
-        Video.container,
-        Video.video_codec,
-        Video.audio_codec,
-        Video.width,
-        Video.height,
-        Video.fps,
-        Video.probe_error,
+        tables.videos.c.id,
+        tables.videos.c.content_id,
+        tables.videos.c.duration_seconds,
+        tables.videos.c.size,
+        tables.videos.c.container,
+        tables.videos.c.video_codec,
+        tables.videos.c.audio_codec,
+        tables.videos.c.width,
+        tables.videos.c.height,
+        tables.videos.c.fps,
+        tables.videos.c.probe_error,
     )
-    return list(session.execute(query.where(Video.id > after).order_by(Video.id).limit(page)))
+    newer = query.where(tables.videos.c.id > after).order_by(tables.videos.c.id).limit(page)
+    return list(connection.execute(newer))
 
 
-def _analyses(session: Session, video_ids: Sequence[int]) -> dict[int, list[Any]]:
-    rows = session.execute(
+def _uris(connection: Connection, video_ids: Sequence[int]) -> dict[int, list[str]]:
+    """Give the URIs where each video lies now, sorted."""
+    found: dict[int, list[str]] = {video_id: [] for video_id in video_ids}
+    locations = tables.locations.c
+    rows = connection.execute(
+        select(locations.video_id, locations.uri)
+        .where(locations.video_id.in_(video_ids), locations.missing_since.is_(None))
+        .order_by(locations.uri)
+    )
+    for video_id, uri in rows:
+        found[video_id].append(uri)
+    return found
+
+
+def _analyses(connection: Connection, video_ids: Sequence[int]) -> dict[int, list[Any]]:
+    rows = connection.execute(
         select(
-            Analysis.id,
-            Analysis.video_id,
-            Analysis.task,
-            Analysis.instructions,
-            Analysis.model,
-            Analysis.status,
-            Analysis.text,
-            Analysis.completed_at,
-            Analysis.error,
+            tables.analyses.c.id,
+            tables.analyses.c.video_id,
+            tables.analyses.c.task,
+            tables.analyses.c.instructions,
+            tables.analyses.c.model,
+            tables.analyses.c.status,
+            tables.analyses.c.text,
+            tables.analyses.c.completed_at,
+            tables.analyses.c.error,
         )
-        .where(Analysis.video_id.in_(video_ids))
-        .order_by(Analysis.video_id, Analysis.id)
+        .where(tables.analyses.c.video_id.in_(video_ids))
+        .order_by(tables.analyses.c.video_id, tables.analyses.c.id)
     )
     found: dict[int, list[Any]] = {}
     for row in rows:
@@ -99,20 +112,20 @@ def _analyses(session: Session, video_ids: Sequence[int]) -> dict[int, list[Any]
     return found
 
 
-def _spent(session: Session, video_ids: Sequence[int]) -> dict[int, Spent]:
-    rows = session.execute(
+def _spent(connection: Connection, video_ids: Sequence[int]) -> dict[int, Spent]:
+    rows = connection.execute(
         select(
-            Prediction.analysis_id,
-            Prediction.provider_id,
-            Prediction.quoted_micros,
-            Prediction.charged_micros,
+            tables.predictions.c.analysis_id,
+            tables.predictions.c.provider_id,
+            tables.predictions.c.quoted_micros,
+            tables.predictions.c.charged_micros,
         )
-        .join(Analysis, Analysis.id == Prediction.analysis_id)
+        .join(tables.analyses, tables.analyses.c.id == tables.predictions.c.analysis_id)
         .where(
-            Analysis.video_id.in_(video_ids),
-            Prediction.status != PredictionStatus.RELEASED,
+            tables.analyses.c.video_id.in_(video_ids),
+            tables.predictions.c.status != PredictionStatus.RELEASED,
         )
-        .order_by(Prediction.id)
+        .order_by(tables.predictions.c.id)
     )
     found: dict[int, Spent] = {}
     for row in rows:

@@ -8,22 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import exists, insert, literal, select, update
 from sqlalchemy.orm import Session
 
-from catalog import analyses, budgets, ledger, predictions, rate_limits
+from catalog import analyses, budgets, ledger, predictions, rate_limits, tables
 from catalog.budget_limits import Scopes, allocate, free_in_all
 from catalog.errors import CatalogReplaced
 from catalog.lifecycle import ENDED, LIVE
 from catalog.matching import identity_digest, new_token
-from catalog.models import UNFINISHED, Analysis, LedgerEntry, Prediction
+from catalog.models import Analysis, Prediction
 from catalog.rate_limits import Limits
+from catalog.tables import UNFINISHED
 from catalog.values import AnalysisStatus, LedgerKind, PredictionStatus
 
-_predictions: Any = Prediction.__table__
-_entries: Any = LedgerEntry.__table__
+_predictions = tables.predictions
+_entries = tables.ledger_entries
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 from catalog import budgets
 from catalog import totals as sums
 from catalog.models import Budget, LedgerEntry, Prediction
-from catalog.snapshot import Snapshot
 from catalog.totals import Totals
 from catalog.values import LedgerKind
 
@@ -62,7 +61,8 @@ def last_charged(session: Session, endpoint: str, *, since: datetime) -> str | N
 
 def totals(session: Session, *, run_id: str | None = None) -> Totals:
     """Sum the ledger as it is in this transaction; see `catalog.totals`."""
-    return sums.totals(Snapshot.of(session), run_id=run_id)
+    session.flush()
+    return sums.totals(session.connection(), run_id=run_id)
 
 
 def disagreements(session: Session) -> list[str]:

@@ -325,17 +325,3 @@ def present(
         yield LocationState(
             uri=uri, name=name, size=size, video_id=video_id, status=status, reason=reason
         )
-
-
-def uris_of(session: Session, video_ids: Sequence[int]) -> Mapping[int, list[str]]:
-    """Give the URIs where each video lies now, sorted."""
-    found: dict[int, list[str]] = {video_id: [] for video_id in video_ids}
-    rows = session.execute(
-        select(Location.video_id, Location.uri)
-        .where(Location.video_id.in_(video_ids), Location.missing_since.is_(None))
-        .order_by(Location.uri)
-    )
-    for video_id, uri in rows:
-        if video_id is not None:
-            found[video_id].append(uri)
-    return found

@@ -1,37 +1,19 @@
-"""The catalog's tables and column types; `migrations/` makes databases agree with them.
+"""The tables of `catalog.tables` as classes, for what is changed through a session, and indexes.
 
-Money columns are micro-dollars, times are UTC, and values that databases spell differently are kept
-exactly. Only `catalog` imports these classes.
+The attributes are the columns of the tables, which say what they mean. Only `catalog` imports these
+classes.
 """
 
 from __future__ import annotations
 
-import enum
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    ColumnElement,
-    DateTime,
-    Dialect,
-    Enum,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Text,
-    and_,
-    literal_column,
-    or_,
-    text,
-)
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import Column, Index, text
+from sqlalchemy.orm import DeclarativeBase, Mapped
 
+from catalog import tables
 from catalog.values import (
     AnalysisStatus,
     AnalysisType,
@@ -43,142 +25,43 @@ from catalog.values import (
     SourceKind,
 )
 
-#: A URI compares byte by byte on every database, so that a prefix is a range.
-Uri = String(collation=None).with_variant(String(collation="C"), "postgresql")
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC time; a naive one is refused on its way in."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Convert to UTC; SQLite keeps no zone."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise TypeError(f"a time without a zone: {value}")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give an aware UTC time back."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class Millionths(TypeDecorator[Decimal]):
-    """A decimal number kept as an integer count of millionths: exact, and sortable by SQL."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
-        """Round to the nearest millionth."""
-        return None if value is None else int((value * 1_000_000).to_integral_value())
-
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> Decimal | None:
-        """Give the decimal number back."""
-        return None if value is None else Decimal(value) / 1_000_000
-
-
-def by_value(kind: type[enum.StrEnum]) -> Enum:
-    """Keep an enum by its value, in a plain text column that a new member does not change."""
-    return Enum(
-        kind,
-        native_enum=False,
-        create_constraint=False,
-        length=32,
-        values_callable=lambda members: [member.value for member in members],
-    )
-
-
-#: SQLite numbers rows by itself only in a column that is spelled INTEGER.
-Id = BigInteger().with_variant(Integer, "sqlite")
-
-#: Written without IN, for which SQLite builds a table at each change of a row.
-_UNFINISHED = (
-    "status = 'held' OR status = 'submitting' OR status = 'uncertain' OR status = 'running'"
-)
-#: `catalog.lifecycle.LIVE` as SQL, for the index that makes a second live prediction impossible.
-#: What was bought besides, and is only counted, does not stand in its way.
-_LIVE = text(f"NOT surplus AND ({_UNFINISHED} OR status = 'completed')")
-_UNSETTLED = text(
-    "settled_at IS NULL AND (status = 'completed' OR status = 'failed' OR status = 'expired')"
-)
-
 
 class Base(DeclarativeBase):
     """Every table of the catalog."""
 
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map: ClassVar[dict[Any, Any]] = {
-        datetime: UtcDateTime(),
-        Decimal: Millionths(),
-        AnalysisStatus: by_value(AnalysisStatus),
-        DurationSource: by_value(DurationSource),
-        LedgerKind: by_value(LedgerKind),
-        PredictionStatus: by_value(PredictionStatus),
-        ProbeStatus: by_value(ProbeStatus),
-        RunStatus: by_value(RunStatus),
-        SourceKind: by_value(SourceKind),
-        AnalysisType: by_value(AnalysisType),
-    }
+    metadata = tables.metadata
 
 
 class Source(Base):
     """A folder, a file, a bucket prefix or a manifest that was named in a run."""
 
-    __tablename__ = "sources"
+    __table__ = tables.sources
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    uri: Mapped[str] = mapped_column(Uri, unique=True)
+    id: Mapped[int]
+    uri: Mapped[str]
     kind: Mapped[SourceKind]
     last_scan_at: Mapped[datetime | None]
-    #: Why the last scan did not see everything; None if it did.
-    last_scan_problem: Mapped[str | None] = mapped_column(Text)
+    last_scan_problem: Mapped[str | None]
 
 
 class Location(Base):
     """One place where a file was seen."""
 
-    __tablename__ = "locations"
-    __table_args__ = (
-        Index(
-            "ix_locations_unlooked",
-            "uri",
-            sqlite_where=text("probe_status IS NULL"),
-            postgresql_where=text("probe_status IS NULL"),
-        ),
-    )
+    __table__ = tables.locations
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    uri: Mapped[str] = mapped_column(Uri, unique=True)
-    #: The source that first listed it as it is now.
-    source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"))
-    #: Path below that source, for people and globs.
-    name: Mapped[str] = mapped_column(Text)
-    size: Mapped[int] = mapped_column(BigInteger)
-    mtime_ns: Mapped[int] = mapped_column(BigInteger)
-    etag: Mapped[str | None] = mapped_column(String(255))
-    version: Mapped[str | None] = mapped_column(String(1024))
-    storage_class: Mapped[str | None] = mapped_column(String(64))
-    #: The content that lies here; None until looked at, or when it cannot be read.
-    video_id: Mapped[int | None] = mapped_column(ForeignKey("videos.id"), index=True)
-    #: What looking at it gave; None means it is to be looked at.
+    id: Mapped[int]
+    uri: Mapped[str]
+    source_id: Mapped[int]
+    name: Mapped[str]
+    size: Mapped[int]
+    mtime_ns: Mapped[int]
+    etag: Mapped[str | None]
+    version: Mapped[str | None]
+    storage_class: Mapped[str | None]
+    video_id: Mapped[int | None]
     probe_status: Mapped[ProbeStatus | None]
-    problem: Mapped[str | None] = mapped_column(Text)
-    #: Which run is looking at it; it means nothing once that run has ended.
-    claimed_by: Mapped[str | None] = mapped_column(String(36))
+    problem: Mapped[str | None]
+    claimed_by: Mapped[str | None]
     first_seen: Mapped[datetime]
     last_seen: Mapped[datetime]
     missing_since: Mapped[datetime | None]
@@ -187,188 +70,116 @@ class Location(Base):
 class ManifestEntry(Base):
     """That a manifest names a location; folders and prefixes need no such list."""
 
-    __tablename__ = "manifest_entries"
+    __table__ = tables.manifest_entries
 
-    source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"), primary_key=True)
-    location_id: Mapped[int] = mapped_column(
-        ForeignKey("locations.id"), primary_key=True, index=True
-    )
+    source_id: Mapped[int]
+    location_id: Mapped[int]
 
 
 class Video(Base):
     """Content, wherever it lies. The same bytes twice are one video and are paid once."""
 
-    __tablename__ = "videos"
+    __table__ = tables.videos
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    content_id: Mapped[str] = mapped_column(String(64), unique=True)
-    size: Mapped[int] = mapped_column(BigInteger)
+    id: Mapped[int]
+    content_id: Mapped[str]
+    size: Mapped[int]
     probe_status: Mapped[ProbeStatus]
-    probe_error: Mapped[str | None] = mapped_column(Text)
-    probe_engine: Mapped[str] = mapped_column(String(128))
-    container: Mapped[str | None] = mapped_column(String(64))
-    duration_seconds: Mapped[Decimal | None] = mapped_column(index=True)
+    probe_error: Mapped[str | None]
+    probe_engine: Mapped[str]
+    container: Mapped[str | None]
+    duration_seconds: Mapped[Decimal | None]
     duration_source: Mapped[DurationSource]
-    video_codec: Mapped[str | None] = mapped_column(String(64))
-    audio_codec: Mapped[str | None] = mapped_column(String(64))
+    video_codec: Mapped[str | None]
+    audio_codec: Mapped[str | None]
     width: Mapped[int | None]
     height: Mapped[int | None]
     rotation: Mapped[int | None]
     fps: Mapped[Decimal | None]
     has_audio: Mapped[bool | None]
     recorded_at: Mapped[datetime | None]
-    tags: Mapped[dict[str, str]] = mapped_column(JSON)
-    #: When it was taken as far as is known: recorded, or else the file's time. For sorting.
-    taken_at: Mapped[datetime] = mapped_column(index=True)
+    tags: Mapped[dict[str, str]]
+    taken_at: Mapped[datetime]
     added_at: Mapped[datetime]
 
 
 class Analysis(Base):
     """One thing that should be known of a video."""
 
-    __tablename__ = "analyses"
-    __table_args__ = (
-        Index(
-            "uq_analyses_identity",
-            "video_id",
-            "model",
-            "task",
-            "instructions_hash",
-            "window",
-            unique=True,
-        ),
-    )
+    __table__ = tables.analyses
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    video_id: Mapped[int] = mapped_column(ForeignKey("videos.id"))
-    model: Mapped[str] = mapped_column(String(128))
+    id: Mapped[int]
+    video_id: Mapped[int]
+    model: Mapped[str]
     task: Mapped[AnalysisType]
-    #: Empty when none were given.
-    instructions: Mapped[str] = mapped_column(Text)
-    instructions_hash: Mapped[str] = mapped_column(String(64))
-    #: The part of the video looked at.
-    window: Mapped[str] = mapped_column(String(32))
+    instructions: Mapped[str]
+    instructions_hash: Mapped[str]
+    window: Mapped[str]
     status: Mapped[AnalysisStatus]
-    #: Accepted attempts so far.
     attempts: Mapped[int]
-    text: Mapped[str | None] = mapped_column(Text)
-    raw: Mapped[str | None] = mapped_column(Text)
-    #: What part of the video the answer is known to cover, for people.
-    coverage: Mapped[str | None] = mapped_column(String(128))
-    error: Mapped[str | None] = mapped_column(Text)
+    text: Mapped[str | None]
+    raw: Mapped[str | None]
+    coverage: Mapped[str | None]
+    error: Mapped[str | None]
     completed_at: Mapped[datetime | None]
 
 
 class Prediction(Base):
     """One paid attempt at an analysis."""
 
-    __tablename__ = "predictions"
-    __table_args__ = (
-        Index(
-            "uq_predictions_live",
-            "analysis_id",
-            unique=True,
-            sqlite_where=_LIVE,
-            postgresql_where=_LIVE,
-        ),
-        Index(
-            "ix_predictions_unfinished",
-            "status",
-            "endpoint",
-            sqlite_where=text(_UNFINISHED),
-            postgresql_where=text(_UNFINISHED),
-        ),
-        Index(
-            "ix_predictions_unsettled",
-            "status",
-            sqlite_where=_UNSETTLED,
-            postgresql_where=_UNSETTLED,
-        ),
-        Index("ix_predictions_analysis_id", "analysis_id"),
-    )
+    __table__ = tables.predictions
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    #: The provider took it although another one of the same analysis is alive: it is collected and
-    #: counted, and its answer is kept only where the other one gave none.
-    surplus: Mapped[bool] = mapped_column(default=False)
-    #: Rides in the video URL that is sent, so that a lost answer can be matched.
-    token: Mapped[str] = mapped_column(String(64), unique=True)
-    analysis_id: Mapped[int] = mapped_column(ForeignKey("analyses.id"))
-    #: Whose budget it counts against.
-    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), index=True)
-    #: Which run looks after it now.
-    owner_run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"))
-    #: Base URL of the API that it was sent to.
-    endpoint: Mapped[str] = mapped_column(String(255))
-    provider_id: Mapped[str | None] = mapped_column(String(128), unique=True)
+    id: Mapped[int]
+    surplus: Mapped[bool]
+    token: Mapped[str]
+    analysis_id: Mapped[int]
+    run_id: Mapped[str]
+    owner_run_id: Mapped[str]
+    endpoint: Mapped[str]
+    provider_id: Mapped[str | None]
     status: Mapped[PredictionStatus]
-    quoted_micros: Mapped[int] = mapped_column(BigInteger)
-    price_list: Mapped[str] = mapped_column(String(64))
-    #: What it cost as far as is known, refunds taken off; None until it ended.
-    charged_micros: Mapped[int | None] = mapped_column(BigInteger)
-    budget_day: Mapped[str] = mapped_column(String(64))
-    budget_month: Mapped[str] = mapped_column(String(64))
+    quoted_micros: Mapped[int]
+    price_list: Mapped[str]
+    charged_micros: Mapped[int | None]
+    budget_day: Mapped[str]
+    budget_month: Mapped[str]
     held_at: Mapped[datetime]
-    #: When the intent became durable, just before the POST.
     submitted_at: Mapped[datetime | None]
-    #: When its outcome became unknown: it cannot have been sent later than that.
     uncertain_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
-    #: When the provider forgets it.
     expires_at: Mapped[datetime | None]
-    #: When the bill confirmed what it cost.
     settled_at: Mapped[datetime | None]
-    #: Since when the bill shows nothing at all when it is asked about this; None while it does.
     bill_silent_since: Mapped[datetime | None]
-    #: When a person took note of a bill that was higher than the quote.
     drift_seen_at: Mapped[datetime | None]
-    error: Mapped[str | None] = mapped_column(Text)
-    #: The provider's task code of a failure.
+    error: Mapped[str | None]
     error_code: Mapped[int | None]
-    #: Whether a failure may pass by itself.
     retryable: Mapped[bool | None]
-
-
-def _is_any(*statuses: str) -> ColumnElement[bool]:
-    return or_(*(Prediction.status == literal_column(f"'{status}'") for status in statuses))
-
-
-#: What is unfinished, and what waits for the bill, in the words of their indexes: SQLite uses these
-#: only where a query repeats them.
-UNFINISHED = _is_any("held", "submitting", "uncertain", "running")
-UNSETTLED = and_(Prediction.settled_at.is_(None), _is_any("completed", "failed", "expired"))
 
 
 class LedgerEntry(Base):
     """A change of committed money. Never updated, never deleted."""
 
-    __tablename__ = "ledger_entries"
+    __table__ = tables.ledger_entries
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id"), index=True)
+    id: Mapped[int]
+    prediction_id: Mapped[int]
     kind: Mapped[LedgerKind]
-    amount_micros: Mapped[int] = mapped_column(BigInteger)
+    amount_micros: Mapped[int]
     at: Mapped[datetime]
-    price_list: Mapped[str] = mapped_column(String(64))
+    price_list: Mapped[str]
 
 
 class UnclearBillLine(Base):
     """A line of the bill that cannot be counted; it stops paid runs until a person took note."""
 
-    __tablename__ = "unclear_bill_lines"
-    __table_args__ = (
-        Index("uq_unclear_bill_lines_line", "endpoint", "line", "provider_id", unique=True),
-    )
+    __table__ = tables.unclear_bill_lines
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    endpoint: Mapped[str] = mapped_column(String(255))
-    #: The line's id at the provider.
-    line: Mapped[str] = mapped_column(String(128))
-    #: The prediction that it names; empty if it names none.
-    provider_id: Mapped[str] = mapped_column(String(128))
-    reason: Mapped[str] = mapped_column(Text)
+    id: Mapped[int]
+    endpoint: Mapped[str]
+    line: Mapped[str]
+    provider_id: Mapped[str]
+    reason: Mapped[str]
     found_at: Mapped[datetime]
-    #: When a person took note of it.
     seen_at: Mapped[datetime | None]
 
 
@@ -378,53 +189,50 @@ class Budget(Base):
     `day` and `month` alone are the standing limits that a new day or month starts with.
     """
 
-    __tablename__ = "budgets"
+    __table__ = tables.budgets
 
-    scope: Mapped[str] = mapped_column(String(64), primary_key=True)
-    limit_micros: Mapped[int | None] = mapped_column(BigInteger)
-    committed_micros: Mapped[int] = mapped_column(BigInteger)
+    scope: Mapped[str]
+    limit_micros: Mapped[int | None]
+    committed_micros: Mapped[int]
 
 
 class Run(Base):
     """One execution."""
 
-    __tablename__ = "runs"
+    __table__ = tables.runs
 
-    id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    command: Mapped[str] = mapped_column(String(32))
-    parameters: Mapped[dict[str, Any]] = mapped_column(JSON)
-    flow_run_id: Mapped[str | None] = mapped_column(String(36))
-    #: Where it lives, so that another process can tell that it is dead.
-    host: Mapped[str] = mapped_column(String(255))
+    id: Mapped[str]
+    command: Mapped[str]
+    parameters: Mapped[dict[str, Any]]
+    flow_run_id: Mapped[str | None]
+    host: Mapped[str]
     pid: Mapped[int]
     process_started_at: Mapped[Decimal]
     heartbeat_at: Mapped[datetime]
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     outcome: Mapped[RunStatus | None]
-    counts: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    counts: Mapped[dict[str, Any] | None]
 
 
 class Upload(Base):
     """Where an uploaded video can be read by the provider, until it expires."""
 
-    __tablename__ = "uploads"
+    __table__ = tables.uploads
 
-    video_id: Mapped[int] = mapped_column(ForeignKey("videos.id"), primary_key=True)
-    endpoint: Mapped[str] = mapped_column(String(255), primary_key=True)
-    #: Only ever a URL without a signature.
-    download_url: Mapped[str] = mapped_column(Text)
+    video_id: Mapped[int]
+    endpoint: Mapped[str]
+    download_url: Mapped[str]
     expires_at: Mapped[datetime]
 
 
 class AccountStart(Base):
     """How many predictions were started at an endpoint lately, by all workers."""
 
-    __tablename__ = "account_starts"
+    __table__ = tables.account_starts
 
-    endpoint: Mapped[str] = mapped_column(String(255), primary_key=True)
-    #: Milliseconds since the epoch.
-    at_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    endpoint: Mapped[str]
+    at_ms: Mapped[int]
     starts: Mapped[int]
 
 
@@ -434,23 +242,70 @@ class UnclaimedPrediction(Base):
     Another catalog bought it: one that uses the account, too, or this one after its backup.
     """
 
-    __tablename__ = "unclaimed_predictions"
+    __table__ = tables.unclaimed_predictions
 
-    endpoint: Mapped[str] = mapped_column(String(255), primary_key=True)
-    provider_id: Mapped[str] = mapped_column(String(128), primary_key=True)
-    token: Mapped[str] = mapped_column(String(64))
-    #: Which analysis it is of (`catalog.matching.identity_digest`).
-    digest: Mapped[str] = mapped_column(String(32))
-    #: When the provider says that it began; the provider forgets it after seven days.
+    endpoint: Mapped[str]
+    provider_id: Mapped[str]
+    token: Mapped[str]
+    digest: Mapped[str]
     created_at: Mapped[datetime]
 
 
 class SearchDocument(Base):
     """What full-text search reads of a video: its names, tags and answers."""
 
-    __tablename__ = "search_documents"
+    __table__ = tables.search_documents
 
-    video_id: Mapped[int] = mapped_column(
-        Id, ForeignKey("videos.id"), primary_key=True, autoincrement=False
-    )
-    body: Mapped[str] = mapped_column(Text)
+    video_id: Mapped[int]
+    body: Mapped[str]
+
+
+def _partial(name: str, *columns: Column[Any], where: str, unique: bool = False) -> None:
+    """Index the rows of a table that meet a condition."""
+    condition = text(where)
+    Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
+
+
+# They are declared here, for a condition imports the dialects of both databases.
+_partial("ix_locations_unlooked", tables.locations.c.uri, where=tables.LOCATIONS_UNLOOKED)
+_partial(
+    "ix_locations_unseen",
+    tables.locations.c.missing_since,
+    tables.locations.c.probe_status,
+    tables.locations.c.video_id,
+    where=tables.LOCATIONS_UNSEEN,
+)
+_partial("ix_videos_unusable", tables.videos.c.probe_status, where=tables.VIDEOS_UNUSABLE)
+_partial("ix_analyses_left", tables.analyses.c.status, where=tables.ANALYSES_LEFT)
+_partial(
+    "uq_predictions_live",
+    tables.predictions.c.analysis_id,
+    where=tables.PREDICTIONS_LIVE,
+    unique=True,
+)
+_partial(
+    "ix_predictions_unfinished",
+    tables.predictions.c.status,
+    tables.predictions.c.endpoint,
+    where=tables.PREDICTIONS_UNFINISHED,
+)
+_partial(
+    "ix_predictions_unsettled", tables.predictions.c.status, where=tables.PREDICTIONS_UNSETTLED
+)
+_partial(
+    "ix_predictions_fruitless", tables.predictions.c.status, where=tables.PREDICTIONS_FRUITLESS
+)
+_partial(
+    "ix_predictions_billed",
+    tables.predictions.c.status,
+    tables.predictions.c.settled_at,
+    tables.predictions.c.quoted_micros,
+    tables.predictions.c.charged_micros,
+    where=tables.PREDICTIONS_BILLED,
+)
+_partial(
+    "ix_ledger_entries_charged",
+    tables.ledger_entries.c.kind,
+    tables.ledger_entries.c.amount_micros,
+    where=tables.LEDGER_CHARGED,
+)

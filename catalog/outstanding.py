@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from catalog import predictions
 from catalog.lifecycle import IN_FLIGHT
 from catalog.matching import Known, Lost
-from catalog.models import UNFINISHED, UNSETTLED, Analysis, Prediction, Run, Video
+from catalog.models import Analysis, Prediction, Run, Video
+from catalog.tables import UNFINISHED, UNSETTLED
 from catalog.values import PredictionStatus
 
 #: A database takes only so many values in one statement.

@@ -17,11 +17,11 @@ from sqlalchemy import Row, bindparam, case, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from catalog import ledger, search_index, settlement
+from catalog import ledger, search_index, settlement, tables
 from catalog.errors import CatalogReplaced, ProviderIdTaken
 from catalog.lifecycle import ENDED, LIVE, is_to_make
 from catalog.matching import INTENT_LASTS
-from catalog.models import Analysis, LedgerEntry, Prediction
+from catalog.models import Analysis, Prediction
 from catalog.settlement import Settlement
 from catalog.values import (
     AnalysisStatus,
@@ -66,7 +66,7 @@ def accept(session: Session, items: Sequence[Acceptance]) -> list[bool]:
         IllegalMove: if the lifecycle does not know one of the moves; nothing is to be kept then.
         ProviderIdTaken: if one of the ids is another prediction's; nothing is to be kept then.
     """
-    rows = _lock_all(session, [item.prediction_id for item in items])
+    rows = _lock(session, [item.prediction_id for item in items])
     moves, made = _moves(rows, [item.prediction_id for item in items], PredictionStatus.RUNNING)
     if moves:
         moved = [items[position] for position in moves]
@@ -128,7 +128,7 @@ def complete(session: Session, items: Sequence[Completion]) -> list[bool]:
     Raises:
         IllegalMove: if the lifecycle does not know one of the moves; nothing is to be kept then.
     """
-    rows = _lock_all(session, [item.prediction_id for item in items])
+    rows = _lock(session, [item.prediction_id for item in items])
     moves, made = _moves(rows, [item.prediction_id for item in items], PredictionStatus.COMPLETED)
     if moves:
         moved = [(items[position], rows[items[position].prediction_id]) for position in moves]
@@ -142,14 +142,14 @@ def complete(session: Session, items: Sequence[Completion]) -> list[bool]:
             session.execute(_ANSWER, answered)
         # What is released is charged: what is committed under the budgets stays what it was.
         session.execute(
-            insert(LedgerEntry.__table__),  # type: ignore[arg-type]  # a declared table is a Table
+            insert(tables.ledger_entries),
             [entry for item, row in moved for entry in _entries(item, row)],
         )
         search_index.refresh(session, {row.video_id for _, row in moved})
     return made
 
 
-def _lock_all(session: Session, prediction_ids: Collection[int]) -> dict[int, Row[Any]]:
+def _lock(session: Session, prediction_ids: Collection[int]) -> dict[int, Row[Any]]:
     """Give predictions as they are now, for this transaction alone."""
     session.flush()
     found = session.connection().execute(_LOCK, {"of": list(prediction_ids)})
@@ -210,8 +210,8 @@ def _entries(item: Completion, row: Row[Any]) -> list[dict[str, Any]]:
     ]
 
 
-_predictions: Any = Prediction.__table__
-_analyses: Any = Analysis.__table__
+_predictions = tables.predictions
+_analyses = tables.analyses
 # Put together once: a full tier asks for them many times a second.
 _LOCK = (
     select(
@@ -222,6 +222,8 @@ _LOCK = (
         _predictions.c.quoted_micros,
         _predictions.c.price_list,
         _predictions.c.surplus,
+        _predictions.c.owner_run_id,
+        _predictions.c.error,
         _analyses.c.video_id,
         _analyses.c.status.label("analysis_status"),
     )
@@ -301,25 +303,17 @@ def _take(
     Raises:
         IllegalMove: if the lifecycle does not know the move.
     """
-    prediction = _lock(session, prediction_id)
-    if only_from is not None and prediction.status not in only_from:
+    before = _lock(session, [prediction_id])[prediction_id].status
+    if only_from is not None and before not in only_from:
         return None
-    if prediction.status is PredictionStatus.HELD and after in ENDED:
+    if before is PredictionStatus.HELD and after in ENDED:
         raise CatalogReplaced  # it has forgotten that this one was sent
-    if not is_to_make(prediction.status, after):
+    if not is_to_make(before, after):
         return None
+    prediction = session.get_one(Prediction, prediction_id, populate_existing=True)
     prediction.status = after
-    return prediction, _analysis_of(session, prediction)
-
-
-def _lock(session: Session, prediction_id: int) -> Prediction:
-    """Give a prediction as it is now, for this transaction alone."""
-    session.flush()
-    return session.get_one(Prediction, prediction_id, with_for_update=True, populate_existing=True)
-
-
-def _analysis_of(session: Session, prediction: Prediction) -> Analysis:
-    return session.get_one(Analysis, prediction.analysis_id, populate_existing=True)
+    analysis = session.get_one(Analysis, prediction.analysis_id, populate_existing=True)
+    return prediction, analysis
 
 
 def _release(
@@ -409,7 +403,7 @@ def deny(session: Session, prediction_id: int, *, now: datetime) -> bool:
 
     False if it is not uncertain any more, or was accepted under another's id.
     """
-    if _lock(session, prediction_id).error == ID_TAKEN:
+    if _lock(session, [prediction_id])[prediction_id].error == ID_TAKEN:
         return False
     return _release(
         session,
@@ -444,13 +438,14 @@ def adopt(
     else is about to send it. False if it is none of these any more, or the id is another
     prediction's.
     """
-    prediction = _lock(session, prediction_id)
-    if prediction.status not in ADOPTABLE:
+    before = _lock(session, [prediction_id])[prediction_id]
+    if before.status not in ADOPTABLE:
         return False
-    if prediction.status is PredictionStatus.HELD and prediction.owner_run_id != run_id:
+    if before.status is PredictionStatus.HELD and before.owner_run_id != run_id:
         return False
     if session.scalar(select(Prediction.id).where(Prediction.provider_id == provider_id)):
         return False
+    prediction = session.get_one(Prediction, prediction_id, populate_existing=True)
     prediction.owner_run_id = run_id
     prediction.submitted_at = prediction.submitted_at or now
     if prediction.status is PredictionStatus.HELD:
@@ -473,8 +468,7 @@ def lose(
     One that was released meanwhile is held again. Where its sender is only taken for dead, it may
     be asleep, and send as long as the intent lasts. False if somebody has learned of it otherwise.
     """
-    before = _lock(session, prediction_id)
-    if before.status is PredictionStatus.RELEASED:
+    if _lock(session, [prediction_id])[prediction_id].status is PredictionStatus.RELEASED:
         hold_again(session, prediction_id, now=now)
     moved = _take(
         session,

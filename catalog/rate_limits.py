@@ -15,7 +15,8 @@ from sqlalchemy import CursorResult, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from catalog.lifecycle import IN_FLIGHT
-from catalog.models import UNFINISHED, AccountStart, Prediction
+from catalog.models import AccountStart, Prediction
+from catalog.tables import UNFINISHED
 
 _A_MINUTE_MS = 60_000
 

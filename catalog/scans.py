@@ -12,13 +12,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from sqlalchemy import and_, case, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from catalog.locations import SourceRange, bounds
 from catalog.models import Location, ManifestEntry
-from catalog.snapshot import Snapshot
+from catalog.tables import locations, manifest_entries, runs
 from catalog.values import Listing, ProbeStatus, SourceKind
 
 #: A page's URIs may lie apart in the catalog; beyond this many times the page they are asked for.
@@ -28,23 +40,26 @@ _NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 #: Looked at again whenever they are seen, changed or not: time or another engine may mend them.
 LOOK_AGAIN = (ProbeStatus.DEFERRED, ProbeStatus.ENGINE_ERROR)
-_AGAIN = ", ".join(f"'{status.value}'" for status in LOOK_AGAIN)
-#: What is to be left as it is when it is seen again; see `catalog.scans`.
-_QUIET = f"""
-    missing_since IS NULL AND (
-        probe_status = 'ok' OR probe_status IS NULL
-        OR probe_status NOT IN ({_AGAIN}) AND (video_id IS NOT NULL OR probe_status = 'archived')
-    )
-"""
-_ENTERED = """
-    AND EXISTS (
-        SELECT 1 FROM manifest_entries AS entries
-        WHERE entries.source_id = :source_id AND entries.location_id = locations.id
-    )
-"""
-_KNOWN = f"SELECT uri, size, mtime_ns, etag, storage_class, id FROM locations WHERE {_QUIET}"  # noqa: S608
+_L = locations.c
+#: What is to be left as it is when it is seen again.
+_QUIET = and_(
+    _L.missing_since.is_(None),
+    or_(
+        _L.probe_status == ProbeStatus.OK,
+        _L.probe_status.is_(None),
+        and_(
+            _L.probe_status.not_in(LOOK_AGAIN),
+            or_(_L.video_id.is_not(None), _L.probe_status == ProbeStatus.ARCHIVED),
+        ),
+    ),
+)
+_ENTERED = exists().where(
+    manifest_entries.c.source_id == bindparam("source_id"),
+    manifest_entries.c.location_id == _L.id,
+)
+_KNOWN = select(_L.uri, _L.size, _L.mtime_ns, _L.etag, _L.storage_class, _L.id).where(_QUIET)
 
-_Known: TypeAlias = tuple[str, int, int, str | None, str | None, int]
+_Known: TypeAlias = Row[tuple[str, int, int, str | None, str | None, int]]
 
 
 class Seen:
@@ -64,24 +79,22 @@ class Seen:
         return self._flags.count(1)
 
 
-def others_scan(snapshot: Snapshot, *, since: datetime | None = None) -> bool:
+def others_scan(connection: Connection, *, since: datetime | None = None) -> bool:
     """Whether another run may be scanning, or may have been at any time `since`.
 
     Then what is seen has to be written down, too: the other's end must not call it missing. A run
     has a row of its own before it scans.
     """
-    row = snapshot.row(
-        "SELECT COUNT(*) AS count FROM runs WHERE finished_at IS NULL OR finished_at >= :since",
-        since=snapshot.moment(since or _NEVER),
-    )
-    return bool(row["count"] > 1)
+    ended = runs.c.finished_at
+    query = select(func.count()).where(or_(ended.is_(None), ended >= (since or _NEVER)))
+    return connection.execute(query).scalar_one() > 1
 
 
 def differing(
-    snapshot: Snapshot, scope: SourceRange, page: Sequence[Listing], seen: Seen
+    connection: Connection, scope: SourceRange, page: Sequence[Listing], seen: Seen
 ) -> list[Listing]:
     """Give what of a page is not as the catalog remembers it; the rest is added to `seen`."""
-    rows = _known_records(snapshot, scope, [listing[0] for listing in page])
+    rows = _known_records(connection, scope, [listing[0] for listing in page])
     known = {row[0]: row for row in rows}
     flags = seen.up_to(max([row[5] for row in rows], default=0))
     different: list[Listing] = []
@@ -100,26 +113,21 @@ def differing(
     return different
 
 
-def _known_records(snapshot: Snapshot, scope: SourceRange, uris: list[str]) -> list[_Known]:
+def _known_records(connection: Connection, scope: SourceRange, uris: list[str]) -> Sequence[_Known]:
     """Give what is quiet of these URIs, and perhaps of others that lie between them."""
-    entered, values = "", {}
+    known, values = _KNOWN, {}
     if scope.kind is SourceKind.MANIFEST:
-        entered, values = _ENTERED, {"source_id": scope.source_id}
+        known, values = _KNOWN.where(_ENTERED), {"source_id": scope.source_id}
     most = _SPREAD * len(uris)
-    rows = snapshot.tuples(
-        f"{_KNOWN} {entered} AND uri BETWEEN :first AND :last LIMIT :most",
-        first=min(uris),
-        last=max(uris),
-        most=most,
-        **values,
-    )
+    near = known.where(_L.uri >= min(uris), _L.uri <= max(uris)).limit(most)
+    rows = connection.execute(near, values).all()
     if len(rows) == most:
-        rows = snapshot.tuples(f"{_KNOWN} {entered} AND uri IN (:uris)", uris=uris, **values)
+        rows = connection.execute(known.where(_L.uri.in_(uris)), values).all()
     return rows
 
 
 def unseen(
-    snapshot: Snapshot,
+    connection: Connection,
     scope: SourceRange,
     seen: Seen,
     *,
@@ -130,8 +138,8 @@ def unseen(
 
     `unlisted` are the URIs of folders that could not be read: what lies below them is left alone.
     """
-    present = _Present(snapshot, scope, before=scan_began)
-    if not others_scan(snapshot, since=scan_began) and present.count() == seen.count():
+    present = _Present(connection, scope, before=scan_began)
+    if not others_scan(connection, since=scan_began) and present.count() == seen.count():
         return []  # nobody else wrote, so what was seen is among what is present: it is all of it
     hidden = {uri.rstrip("/") for uri in unlisted}
     found: list[int] = []
@@ -145,44 +153,29 @@ def unseen(
 class _Present:
     """What a source has that is not missing and was not written since a moment."""
 
-    def __init__(self, snapshot: Snapshot, scope: SourceRange, *, before: datetime) -> None:
-        self._snapshot = snapshot
+    def __init__(self, connection: Connection, scope: SourceRange, *, before: datetime) -> None:
+        self._connection = connection
         first, last = bounds(scope)
-        below = first
-        inside = "uri >= :first AND uri < :last"
+        inside = and_(_L.uri >= first, _L.uri < last)
         if scope.kind is SourceKind.MANIFEST:
-            inside = "id IN (SELECT location_id FROM manifest_entries WHERE source_id = :source_id)"
+            named = select(manifest_entries.c.location_id)
+            inside = _L.id.in_(named.where(manifest_entries.c.source_id == scope.source_id))
         elif scope.kind is SourceKind.BUCKET:
-            inside += " AND (uri = :first OR uri >= :below)"
             below = first if first.endswith("/") else f"{first}/"
-        self._where = f"{inside} AND missing_since IS NULL AND last_seen < :before"
-        self._values = {
-            "first": first,
-            "last": last,
-            "below": below,
-            "source_id": scope.source_id,
-            "before": snapshot.moment(before),
-        }
+            inside = and_(inside, or_(_L.uri == first, _L.uri >= below))
+        self._where = and_(inside, _L.missing_since.is_(None), _L.last_seen < before)
 
     def count(self) -> int:
         """Count it."""
-        row = self._snapshot.row(
-            f"SELECT COUNT(*) AS count FROM locations WHERE {self._where}",  # noqa: S608 - ours
-            **self._values,
-        )
-        return int(row["count"])
+        query = select(func.count()).select_from(locations).where(self._where)
+        return self._connection.execute(query).scalar_one()
 
-    def pages(self) -> Iterator[list[tuple[int, str]]]:
+    def pages(self) -> Iterator[Sequence[Row[tuple[int, str]]]]:
         """Give ids and URIs by URI, many at a time."""
+        query = select(_L.id, _L.uri).where(self._where).order_by(_L.uri).limit(_ROWS_AT_ONCE)
         after = ""
         while True:
-            rows = self._snapshot.tuples(
-                f"SELECT id, uri FROM locations WHERE {self._where} "  # noqa: S608 - ours
-                "AND uri > :after ORDER BY uri LIMIT :most",
-                after=after,
-                most=_ROWS_AT_ONCE,
-                **self._values,
-            )
+            rows = self._connection.execute(query.where(_L.uri > after)).all()
             if rows:
                 yield rows
             if len(rows) < _ROWS_AT_ONCE:

@@ -15,8 +15,10 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from sqlalchemy import Connection, select, text
+
 from catalog.errors import UsageError
-from catalog.snapshot import Snapshot
+from catalog.tables import locations
 
 _TOKEN = re.compile(r'(?P<minus>-?)(?:"(?P<phrase>[^"]*)"?|(?P<word>[^\s"]+))(?P<star>\*?)')
 
@@ -182,25 +184,26 @@ _TSQUERY_BEST = """
 """
 
 
-def search(snapshot: Snapshot, query: Query, *, limit: int) -> Found:
+def search(connection: Connection, query: Query, *, limit: int) -> Found:
     """Find videos, best first, at most `limit` of them. Three queries, whatever is found."""
-    if snapshot.dialect == "sqlite":
-        return _search(snapshot, _FTS5_COUNT, _FTS5_BEST, for_fts5(query), limit)
-    return _search(snapshot, _TSQUERY_COUNT, _TSQUERY_BEST, for_tsquery(query), limit)
+    if connection.dialect.name == "sqlite":
+        return _search(connection, _FTS5_COUNT, _FTS5_BEST, for_fts5(query), limit)
+    return _search(connection, _TSQUERY_COUNT, _TSQUERY_BEST, for_tsquery(query), limit)
 
 
-def _search(snapshot: Snapshot, count: str, best: str, query: str, limit: int) -> Found:
-    total = snapshot.row(count, query=query)["count"]
-    rows = snapshot.rows(best, query=query, limit=limit, open=_OPEN, close=_CLOSE)
-    names = _names(snapshot, [row["id"] for row in rows])
+def _search(connection: Connection, count: str, best: str, query: str, limit: int) -> Found:
+    total = connection.execute(text(count), {"query": query}).scalar_one()
+    values = {"query": query, "limit": limit, "open": _OPEN, "close": _CLOSE}
+    rows = connection.execute(text(best), values).all()
+    names = _names(connection, [row.id for row in rows])
     hits = []
     for row in rows:
-        snippet, matches = unmark(row["snippet"])
+        snippet, matches = unmark(row.snippet)
         hits.append(
             Hit(
-                content_id=row["content_id"],
-                score=round(float(row["score"]), 6),
-                names=tuple(names.get(row["id"], ())),
+                content_id=row.content_id,
+                score=round(float(row.score), 6),
+                names=tuple(names.get(row.id, ())),
                 snippet=snippet,
                 matches=matches,
             )
@@ -208,17 +211,15 @@ def _search(snapshot: Snapshot, count: str, best: str, query: str, limit: int) -
     return Found(hits=tuple(hits), total=total)
 
 
-def _names(snapshot: Snapshot, video_ids: list[int]) -> dict[int, list[str]]:
+def _names(connection: Connection, video_ids: list[int]) -> dict[int, list[str]]:
     found: dict[int, dict[str, None]] = {}
-    rows = snapshot.rows(
-        """
-        SELECT video_id, name FROM locations WHERE video_id IN (:video_ids)
-        ORDER BY missing_since IS NOT NULL, name
-        """,
-        video_ids=video_ids,
+    rows = connection.execute(
+        select(locations.c.video_id, locations.c.name)
+        .where(locations.c.video_id.in_(video_ids))
+        .order_by(locations.c.missing_since.is_not(None), locations.c.name)
     )
-    for row in rows:
-        found.setdefault(row["video_id"], {})[row["name"]] = None
+    for video_id, name in rows:
+        found.setdefault(video_id, {})[name] = None
     return {video_id: list(names) for video_id, names in found.items()}
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Executable, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from catalog.models import Analysis, Location, SearchDocument, Video
+from catalog import tables
 
 #: A name such as `2009-07_harbour tour.mp4` is searched by its parts.
 _SEPARATORS = re.compile(r"[_\-./\\]+")
@@ -56,7 +56,7 @@ def refresh(session: Session, video_ids: Collection[int]) -> None:
 
 
 def _upsert(build: Callable[..., Any]) -> Executable:
-    document = build(SearchDocument.__table__)
+    document = build(tables.search_documents)
     return cast(
         "Executable",
         document.on_conflict_do_update(
@@ -67,19 +67,19 @@ def _upsert(build: Callable[..., Any]) -> Executable:
 
 # Put together once: they are asked for every few answers.
 _UPSERTS = {"sqlite": _upsert(sqlite.insert), "postgresql": _upsert(postgresql.insert)}
-_videos: Any = Video.__table__
-_locations: Any = Location.__table__
-_analyses: Any = Analysis.__table__
-_TAGS = select(_videos.c.id, _videos.c.tags).where(
-    _videos.c.id.in_(bindparam("of", expanding=True))
+_TAGS = select(tables.videos.c.id, tables.videos.c.tags).where(
+    tables.videos.c.id.in_(bindparam("of", expanding=True))
 )
 _URIS = (
-    select(_locations.c.video_id, _locations.c.uri)
-    .where(_locations.c.video_id.in_(bindparam("of", expanding=True)))
-    .order_by(_locations.c.id)
+    select(tables.locations.c.video_id, tables.locations.c.uri)
+    .where(tables.locations.c.video_id.in_(bindparam("of", expanding=True)))
+    .order_by(tables.locations.c.id)
 )
 _TEXTS = (
-    select(_analyses.c.video_id, _analyses.c.text)
-    .where(_analyses.c.video_id.in_(bindparam("of", expanding=True)), _analyses.c.text.is_not(None))
-    .order_by(_analyses.c.id)
+    select(tables.analyses.c.video_id, tables.analyses.c.text)
+    .where(
+        tables.analyses.c.video_id.in_(bindparam("of", expanding=True)),
+        tables.analyses.c.text.is_not(None),
+    )
+    .order_by(tables.analyses.c.id)
 )

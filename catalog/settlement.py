@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from catalog import ledger
+from catalog import ledger, tables
 from catalog.models import Analysis, Prediction, UnclearBillLine
 from catalog.values import AnalysisStatus, BillingRow, LedgerKind, PredictionStatus
 
@@ -240,7 +240,7 @@ def book(
     prediction.settled_at = now
 
 
-_predictions: Any = Prediction.__table__
+_predictions = tables.predictions
 _AS_QUOTED = (
     update(_predictions)
     .where(_predictions.c.id == bindparam("of"))

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import Column, Connection, Table, func, literal, or_, select, text
+
 from catalog.budget_limits import DAY, MONTH, BudgetUsage, scopes_at
 from catalog.money import dollars
-from catalog.snapshot import Row, Snapshot, moment
-from catalog.totals import (
-    Comparison,
-    ShownLine,
-    Totals,
-    compare_by,
-    shown_lines,
-    tallies,
-    totals_of,
+from catalog.tables import (
+    ANALYSES_LEFT,
+    LOCATIONS_UNSEEN,
+    PREDICTIONS_FRUITLESS,
+    PREDICTIONS_UNFINISHED,
+    UNFINISHED,
+    VIDEOS_UNUSABLE,
+    analyses,
+    budgets,
+    locations,
+    predictions,
+    runs,
+    videos,
 )
+from catalog.totals import Comparison, ShownLine, Totals, compare, shown_lines, totals
 from catalog.values import AnalysisStatus, AnalysisType, PredictionStatus, ProbeStatus, RunStatus
 
 #: How many single things a report names before it only counts them.
@@ -88,52 +95,87 @@ class Report:
     runs: tuple[PastRun, ...]
 
 
-def report(snapshot: Snapshot, *, now: datetime, zone: ZoneInfo) -> Report:
-    """Look at the whole catalog. Eight queries, whatever its size."""
-    running = _out(snapshot, PredictionStatus.RUNNING, limit=1)
-    counts = tallies(snapshot)
+def report(connection: Connection, *, now: datetime, zone: ZoneInfo) -> Report:
+    """Look at the whole catalog: a fixed number of queries, each along an index."""
+    running = _out(connection, PredictionStatus.RUNNING, limit=1)
     return Report(
-        videos={
-            status: counts[f"videos.{status}"]
-            for status in ProbeStatus
-            if counts.get(f"videos.{status}")
-        },
-        places=_places(counts),
-        analyses={status: counts.get(f"analyses.{status}", 0) for status in AnalysisStatus},
-        predictions={status: counts.get(f"predictions.{status}", 0) for status in PredictionStatus},
-        budgets=tuple(budgets_now(snapshot, now=now, zone=zone)),
-        money=totals_of(counts),
-        bill=compare_by(counts, snapshot, limit=NAMED),
-        unclear=tuple(shown_lines(snapshot, limit=NAMED)),
-        uncertain=tuple(_out(snapshot, PredictionStatus.UNCERTAIN, limit=NAMED)),
+        videos=_videos(connection),
+        places=_places(connection),
+        analyses=_analyses(connection),
+        predictions=_predictions(connection),
+        budgets=tuple(budgets_now(connection, now=now, zone=zone)),
+        money=totals(connection),
+        bill=compare(connection, limit=NAMED),
+        unclear=tuple(shown_lines(connection, limit=NAMED)),
+        uncertain=tuple(_out(connection, PredictionStatus.UNCERTAIN, limit=NAMED)),
         first_to_expire=running[0] if running else None,
-        runs=tuple(_recent(snapshot, limit=5)),
+        runs=tuple(_recent(connection, limit=5)),
     )
 
 
-def _places(counts: Mapping[str, int]) -> Places:
-    kinds = ("missing", "unlooked", "unread", "read")
-    missing, unlooked, unread, read = (counts.get(f"locations.{kind}", 0) for kind in kinds)
+def _total(connection: Connection, table: Table) -> int:
+    return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def _counts(connection: Connection, column: Column[Any], condition: str) -> dict[Any, int]:
+    """Count the rows of the column's table that meet a condition of `catalog.tables`, by value."""
+    query = select(column, func.count()).where(text(condition)).group_by(column)
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def _videos(connection: Connection) -> dict[ProbeStatus, int]:
+    """Count the videos by what probing found; what was never found is left out."""
+    counts = _counts(connection, videos.c.probe_status, VIDEOS_UNUSABLE)
+    counts[ProbeStatus.OK] = _total(connection, videos) - sum(counts.values())
+    return {status: counts[status] for status in ProbeStatus if counts.get(status)}
+
+
+def _places(connection: Connection) -> Places:
+    missing = locations.c.missing_since.is_not(None).label("missing")
+    unlooked = locations.c.probe_status.is_(None).label("unlooked")
+    rows = connection.execute(
+        select(missing, unlooked, func.count())
+        .where(text(LOCATIONS_UNSEEN))
+        .group_by(missing, unlooked)
+    )
+    counts = {(bool(row[0]), bool(row[1])): row[2] for row in rows}
     return Places(
-        total=missing + unlooked + unread + read, missing=missing, unlooked=unlooked, unread=unread
+        total=_total(connection, locations),
+        missing=counts.get((True, True), 0) + counts.get((True, False), 0),
+        unlooked=counts.get((False, True), 0),
+        unread=counts.get((False, False), 0),
     )
 
 
-def budgets_now(snapshot: Snapshot, *, now: datetime, zone: ZoneInfo) -> list[BudgetUsage]:
+def _analyses(connection: Connection) -> dict[AnalysisStatus, int]:
+    counts = _counts(connection, analyses.c.status, ANALYSES_LEFT)
+    counts[AnalysisStatus.COMPLETED] = _total(connection, analyses) - sum(counts.values())
+    return {status: counts.get(status, 0) for status in AnalysisStatus}
+
+
+def _predictions(connection: Connection) -> dict[PredictionStatus, int]:
+    counts = _counts(connection, predictions.c.status, PREDICTIONS_UNFINISHED)
+    counts |= _counts(connection, predictions.c.status, PREDICTIONS_FRUITLESS)
+    counts[PredictionStatus.COMPLETED] = _total(connection, predictions) - sum(counts.values())
+    return {status: counts.get(status, 0) for status in PredictionStatus}
+
+
+def budgets_now(connection: Connection, *, now: datetime, zone: ZoneInfo) -> list[BudgetUsage]:
     """Give the budgets of this day, this month and the runs that are not over.
 
     A day or a month in which nothing was held yet stands at nothing, under its standing limit.
     """
     scopes = scopes_at(now, run_id="", zone=zone)
-    rows = snapshot.rows(
-        """
-        SELECT scope, limit_micros, committed_micros FROM budgets
-        WHERE scope IN (:scopes)
-            OR scope IN (SELECT 'run:' || id FROM runs WHERE finished_at IS NULL)
-        """,
-        scopes=[DAY, MONTH, scopes.day, scopes.month],
+    of_runs = select(literal("run:") + runs.c.id).where(runs.c.finished_at.is_(None))
+    rows = connection.execute(
+        select(budgets).where(
+            or_(
+                budgets.c.scope.in_([DAY, MONTH, scopes.day, scopes.month]),
+                budgets.c.scope.in_(of_runs),
+            )
+        )
     )
-    found = {row["scope"]: BudgetUsage(**row) for row in rows}
+    found = {row.scope: BudgetUsage(**row._asdict()) for row in rows}
     for scope, standing_scope in ((scopes.day, DAY), (scopes.month, MONTH)):
         usage = found.pop(standing_scope, None)
         if scope not in found:
@@ -142,59 +184,48 @@ def budgets_now(snapshot: Snapshot, *, now: datetime, zone: ZoneInfo) -> list[Bu
     return [found[scope] for scope in sorted(found)]
 
 
-def _out(snapshot: Snapshot, status: PredictionStatus, *, limit: int) -> list[Out]:
+def _out(connection: Connection, status: PredictionStatus, *, limit: int) -> list[Out]:
     """Name what is out, by the index of what is unfinished."""
-    rows = snapshot.rows(
-        f"""
-        SELECT predictions.id AS prediction_id, predictions.provider_id, videos.content_id,
-            (SELECT MIN(name) FROM locations WHERE locations.video_id = videos.id) AS name,
-            analyses.task, predictions.quoted_micros,
-            COALESCE(predictions.submitted_at, predictions.held_at) AS since,
-            predictions.expires_at, predictions.error AS reason
-        FROM predictions
-        JOIN analyses ON analyses.id = predictions.analysis_id
-        JOIN videos ON videos.id = analyses.video_id
-        WHERE predictions.status = '{status.value}'
-        ORDER BY predictions.expires_at, predictions.id LIMIT :limit
-        """,  # noqa: S608 - a status of ours
-        limit=limit,
+    name = (
+        select(func.min(locations.c.name))
+        .where(locations.c.video_id == videos.c.id)
+        .scalar_subquery()
     )
-    return [_read_out(row) for row in rows]
-
-
-def _read_out(row: Row) -> Out:
-    return Out(
-        **row
-        | {
-            "task": AnalysisType(row["task"]),
-            "since": moment(row["since"]),
-            "expires_at": moment(row["expires_at"]),
-        }
+    rows = connection.execute(
+        select(
+            predictions.c.id.label("prediction_id"),
+            predictions.c.provider_id,
+            videos.c.content_id,
+            name.label("name"),
+            analyses.c.task,
+            predictions.c.quoted_micros,
+            func.coalesce(predictions.c.submitted_at, predictions.c.held_at).label("since"),
+            predictions.c.expires_at,
+            predictions.c.error.label("reason"),
+        )
+        .join(analyses, analyses.c.id == predictions.c.analysis_id)
+        .join(videos, videos.c.id == analyses.c.video_id)
+        .where(UNFINISHED, predictions.c.status == status)
+        .order_by(predictions.c.expires_at, predictions.c.id)
+        .limit(limit)
     )
+    return [Out(**row._asdict()) for row in rows]
 
 
-def _recent(snapshot: Snapshot, *, limit: int) -> list[PastRun]:
+def _recent(connection: Connection, *, limit: int) -> list[PastRun]:
     """Give the latest runs, newest first."""
-    rows = snapshot.rows(
-        """
-        SELECT id AS run_id, command, started_at, finished_at, outcome
-        FROM runs ORDER BY started_at DESC LIMIT :limit
-        """,
-        limit=limit,
+    rows = connection.execute(
+        select(
+            runs.c.id.label("run_id"),
+            runs.c.command,
+            runs.c.started_at,
+            runs.c.finished_at,
+            runs.c.outcome,
+        )
+        .order_by(runs.c.started_at.desc())
+        .limit(limit)
     )
-    return [_past(row) for row in rows]
-
-
-def _past(row: Row) -> PastRun:
-    outcome = row["outcome"]
-    return PastRun(
-        **row
-        | {
-            "started_at": moment(row["started_at"]),
-            "finished_at": moment(row["finished_at"]),
-            "outcome": None if outcome is None else RunStatus(outcome),
-        }
-    )
+    return [PastRun(**row._asdict()) for row in rows]
 
 
 def as_json(found: Report) -> dict[str, Any]:

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from catalog.snapshot import Row, Snapshot
-from catalog.values import LedgerKind
+from sqlalchemy import Connection, Select, and_, func, select, text
+
+from catalog.tables import (
+    LEDGER_CHARGED,
+    PREDICTIONS_BILLED,
+    UNFINISHED,
+    UNSETTLED,
+    ledger_entries,
+    predictions,
+    unclear_bill_lines,
+)
+from catalog.values import LedgerKind, PredictionStatus
 
 _HELD = (LedgerKind.HOLD, LedgerKind.RELEASE)
+#: A completed prediction released its hold when it ended.
+_FRUITLESS = (PredictionStatus.FAILED, PredictionStatus.EXPIRED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,82 +61,88 @@ class Comparison:
         return self.charged - self.quoted
 
 
-_OF_RUN = """
-    SELECT 'ledger.' || kind AS name, SUM(amount_micros) AS amount
-    FROM ledger_entries JOIN predictions ON predictions.id = ledger_entries.prediction_id
-    WHERE predictions.run_id = :run_id GROUP BY kind
-"""
+_KIND, _AMOUNT = ledger_entries.c.kind, ledger_entries.c.amount_micros
 
 
-#: What is unfinished is few, and counted from its index.
-_TALLIES = """
-    SELECT name, amount FROM tallies
-    UNION ALL
-    SELECT 'predictions.' || status AS name, count(*) AS amount FROM predictions
-    WHERE status = 'held' OR status = 'submitting' OR status = 'uncertain' OR status = 'running'
-    GROUP BY status
-"""
+def totals(connection: Connection, *, run_id: str | None = None) -> Totals:
+    """Sum the ledger: what is still held, what was charged less refunds, what was refunded.
+
+    Of one run, or of the whole catalog.
+    """
+    if run_id is not None:
+        of_run = (
+            select(_KIND, func.sum(_AMOUNT))
+            .join(predictions, predictions.c.id == ledger_entries.c.prediction_id)
+            .where(predictions.c.run_id == run_id)
+        )
+        return _totals_of(_sums(connection, of_run.group_by(_KIND)))
+    charged = select(_KIND, func.sum(_AMOUNT)).where(text(LEDGER_CHARGED)).group_by(_KIND)
+    return _totals_of(_open_holds(connection) | _sums(connection, charged))
 
 
-def tallies(snapshot: Snapshot) -> dict[str, int]:
-    """Give every count and sum of the catalog, by name, from those that the database keeps."""
-    found = _by_name(snapshot.rows(_TALLIES))
-    others = sum(amount for name, amount in found.items() if name.startswith("analyses."))
-    found["analyses.pending"] = found.pop("analyses", 0) - others
+def _open_holds(connection: Connection) -> dict[LedgerKind, int]:
+    """Sum the holds, less what was released, of predictions that may still hold money.
+
+    A prediction ends or is settled in the transaction that releases its hold. So those of all
+    others come to nothing, and need not be read.
+    """
+    unbilled = and_(UNSETTLED, predictions.c.status.in_(_FRUITLESS))
+    found: dict[LedgerKind, int] = {}
+    for holding in (UNFINISHED, unbilled):
+        query = (
+            select(_KIND, func.sum(_AMOUNT))
+            .join(predictions, predictions.c.id == ledger_entries.c.prediction_id)
+            .where(holding, _KIND.in_(_HELD))
+            .group_by(_KIND)
+        )
+        for kind, amount in _sums(connection, query).items():
+            found[kind] = found.get(kind, 0) + amount
     return found
 
 
-def totals(snapshot: Snapshot, *, run_id: str | None = None) -> Totals:
-    """Sum the ledger: what is still held, what was charged less refunds, what was refunded."""
-    if run_id is None:
-        return totals_of(tallies(snapshot))
-    return totals_of(_by_name(snapshot.rows(_OF_RUN, run_id=run_id)))
+def _sums(connection: Connection, query: Select[Any]) -> dict[LedgerKind, int]:
+    return {kind: int(amount) for kind, amount in connection.execute(query)}
 
 
-def totals_of(sums: Mapping[str, int]) -> Totals:
-    """Read the ledger's totals out of sums by kind."""
-    held = sum(sums.get(f"ledger.{kind}", 0) for kind in _HELD)
-    everything = sum(amount for name, amount in sums.items() if name.startswith("ledger."))
+def _totals_of(sums: Mapping[LedgerKind, int]) -> Totals:
+    held = sum(sums.get(kind, 0) for kind in _HELD)
     return Totals(
-        held=held, charged=everything - held, refunded=-sums.get(f"ledger.{LedgerKind.REFUND}", 0)
+        held=held,
+        charged=sum(sums.values()) - held,
+        refunded=-sums.get(LedgerKind.REFUND, 0),
     )
 
 
-def _by_name(rows: Sequence[Row]) -> dict[str, int]:
-    return {row["name"]: int(row["amount"]) for row in rows}
-
-
-def compare(snapshot: Snapshot, *, limit: int) -> Comparison:
-    """Hold the bill against the quotes; names the `limit` largest differences.
-
-    A failed prediction that cost nothing in the end differs from its quote by nobody's mistake.
-    """
-    return compare_by(tallies(snapshot), snapshot, limit=limit)
-
-
-def compare_by(sums: Mapping[str, int], snapshot: Snapshot, *, limit: int) -> Comparison:
-    """Compare as `compare` does, with sums that were read already."""
-    rows = snapshot.rows(
-        """
-        SELECT id, provider_id, quoted_micros, charged_micros, drift_seen_at IS NOT NULL AS seen
-        FROM predictions
-        WHERE settled_at IS NOT NULL AND charged_micros <> quoted_micros
-            AND (status = 'completed' OR charged_micros <> 0)
-        ORDER BY ABS(charged_micros - quoted_micros) DESC LIMIT :limit
-        """,
-        limit=limit,
+def compare(connection: Connection, *, limit: int) -> Comparison:
+    """Hold the bill against the quotes; names the `limit` largest differences."""
+    quoted, charged = predictions.c.quoted_micros, predictions.c.charged_micros
+    billed = text(PREDICTIONS_BILLED)
+    settled, quotes, charges = connection.execute(
+        select(func.count(), func.sum(quoted), func.sum(charged)).where(billed)
+    ).one()
+    rows = connection.execute(
+        select(
+            predictions.c.id,
+            predictions.c.provider_id,
+            quoted,
+            charged,
+            predictions.c.drift_seen_at.is_not(None).label("seen"),
+        )
+        .where(billed, charged != quoted)
+        .order_by(func.abs(charged - quoted).desc())
+        .limit(limit)
     )
     return Comparison(
-        settled=sums.get("bill.settled", 0),
-        quoted=sums.get("bill.quoted", 0),
-        charged=sums.get("bill.charged", 0),
+        settled=settled,
+        quoted=int(quotes or 0),
+        charged=int(charges or 0),
         differences=[
             Difference(
-                prediction_id=row["id"],
-                provider_id=row["provider_id"],
-                quoted=row["quoted_micros"],
-                charged=row["charged_micros"] or 0,
-                seen=bool(row["seen"]),
+                prediction_id=row.id,
+                provider_id=row.provider_id,
+                quoted=row.quoted_micros,
+                charged=row.charged_micros or 0,
+                seen=bool(row.seen),
             )
             for row in rows
         ],
@@ -141,21 +160,21 @@ class ShownLine:
     seen: bool
 
 
-def shown_lines(snapshot: Snapshot, *, limit: int) -> list[ShownLine]:
+def shown_lines(connection: Connection, *, limit: int) -> list[ShownLine]:
     """Give the lines that cannot be counted, those first that nobody took note of."""
-    rows = snapshot.rows(
-        """
-        SELECT line, provider_id, reason, seen_at IS NOT NULL AS seen
-        FROM unclear_bill_lines ORDER BY seen_at IS NOT NULL, id DESC LIMIT :limit
-        """,
-        limit=limit,
+    lines = unclear_bill_lines.c
+    seen = lines.seen_at.is_not(None)
+    rows = connection.execute(
+        select(lines.line, lines.provider_id, lines.reason, seen.label("seen"))
+        .order_by(seen, lines.id.desc())
+        .limit(limit)
     )
     return [
         ShownLine(
-            line=row["line"],
-            provider_id=row["provider_id"] or None,
-            reason=row["reason"],
-            seen=bool(row["seen"]),
+            line=row.line,
+            provider_id=row.provider_id or None,
+            reason=row.reason,
+            seen=bool(row.seen),
         )
         for row in rows
     ]

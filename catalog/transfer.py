@@ -19,8 +19,9 @@ from catalog import HEAD, ledger, runs, schema
 from catalog.database import Catalog
 from catalog.errors import CatalogError
 from catalog.lifecycle import LIVE
-from catalog.models import Base, Prediction
+from catalog.models import Prediction
 from catalog.runs import Liveness
+from catalog.tables import metadata
 from catalog.totals import Totals
 from catalog.values import PredictionStatus
 
@@ -113,7 +114,7 @@ def _check_nobody_is_at_work(source: Catalog, alive: Sequence[Liveness]) -> None
 
 
 def _check_empty(session: Session, destination: Catalog) -> None:
-    if any(_count(session, table) for table in Base.metadata.sorted_tables):
+    if any(_count(session, table) for table in metadata.sorted_tables):
         raise CatalogError(
             f"The catalog {destination.shown_url} is not empty; name one that does not exist yet, "
             "or that nothing was ever written to."
@@ -128,7 +129,7 @@ def _copied(
     progress: Progress,
 ) -> Copy:
     _check_empty(writing, destination)
-    tables = Base.metadata.sorted_tables
+    tables = metadata.sorted_tables
     expected = {table.name: _count(reading, table) for table in tables}
     total, done = sum(expected.values()), 0
     copied: list[Copied] = []

@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
-from catalog import search_index
+from catalog import search_index, tables
 from catalog.locations import Unlooked, as_listed
-from catalog.models import Location, Video
+from catalog.models import Video
 from catalog.values import Inspection, ProbeStatus
 
 
@@ -129,7 +129,7 @@ def _file_time(mtime_ns: int) -> datetime:
 
 
 # Put together once: they are asked for every few files.
-_locations: Any = Location.__table__
+_locations = tables.locations
 _LOOKED_AT = (
     update(_locations)
     .where(_locations.c.id == bindparam("of"))
@@ -137,5 +137,5 @@ _LOOKED_AT = (
         {name: bindparam(name) for name in ("probe_status", "problem", "video_id", "claimed_by")}
     )
 )
-_videos: Any = Video.__table__
+_videos = tables.videos
 _NEW = insert(_videos).returning(_videos.c.id, _videos.c.content_id)

@@ -2,12 +2,6 @@
 
 Thin: they read the worker's settings, open the services, and let the same code run that `reelcat`
 runs. Prefect schedules, watches and shows; what is true is in the catalog.
-
-A run discovers what its sources hold, probes what is new, predicts what is left, collects what
-earlier runs left out, and settles with the bill. Each of these steps is a task of its own
-(`flows.prefect_support.tasks`), and each task run is a batch of hundreds. It is never one video: a
-task run costs Prefect's server more than a prediction costs us, and 200,000 of them are no page
-that anybody reads.
 """
 
 from __future__ import annotations
@@ -18,7 +12,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -28,45 +22,34 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import deployment, flow_run
 from prefect.states import Cancelled, Completed, Failed
 
-from catalog import budgets
-from catalog.budget_limits import DAY, MONTH, BudgetUsage, scopes_at
+from catalog.budget_limits import BudgetUsage
 from catalog.errors import ReelcatError
 from catalog.values import RunStatus
+from flows.pipeline.plan import usages_in_force
 from flows.pipeline.reconcile import reconcile
 from flows.pipeline.report import RunReport
 from flows.pipeline.request import (
     Pace,
     Questions,
-    RunOptions,
+    RunRequest,
     Sharing,
     Spending,
     Videos,
-    options_of,
+    with_sources,
 )
 from flows.pipeline.run import run
-from flows.pipeline.runner import LocalRunner, Runner
-from flows.pipeline.workers import HasEnded, others_to_call, shared_options
+from flows.pipeline.runner import LocalRunner, RunContext
+from flows.pipeline.workers import HasEnded, others_to_call, shared_request
 from flows.prefect_support.artifacts import Board, sentence_of, sentence_of_error, shown
 from flows.prefect_support.secrets import with_key
 from flows.prefect_support.stale_runs import mark_stale_runs_crashed
 from flows.prefect_support.tasks import PrefectRunner
 from flows.settings import Settings, read_settings
 from flows.wiring import open_services
-from tasks.runtime.services import Services
 from tasks.runtime.stats import RunStats
 
 SignalHandler = Callable[[int, FrameType | None], Any] | int | None
-Begin = Callable[[RunOptions, Settings, Services, Runner, RunStats], Awaitable[RunReport]]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunMeans:
-    """What a run works with."""
-
-    settings: Settings
-    services: Services
-    runner: Runner
-    stats: RunStats
+Begin = Callable[[RunRequest, RunContext], Awaitable[RunReport]]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -76,7 +59,7 @@ class LocalRun:
     Prefect's server may be gone by then, so the outcome does not take the way through its states.
     """
 
-    means: RunMeans
+    context: RunContext
     #: Its handler of SIGTERM, which stops in good order; Prefect's own ends at once.
     on_sigterm: SignalHandler
     #: None until the run has ended, and for ever if it ended with a bug.
@@ -126,18 +109,24 @@ async def catalog_videos(
         spending: What it may cost.
         pace: How fast.
     """
+    # The work, in its order. Each step is a task of its own (`flows.prefect_support.tasks`), to be
+    # filtered, timed and limited by its name and tag:
+    #
+    #   collect   what earlier runs left at the provider, beside all that follows
+    #   discover  what each source holds
+    #   probe     what is new or changed, 500 files at once
+    #   predict   what is left and within every budget, 200 analyses at once
+    #   settle    with the provider's bill
+    #
+    # A task run is such a batch and never a video: a task run costs Prefect's server more than a
+    # prediction costs us, and 200,000 of them are no page that anybody reads. What of a batch is
+    # done is in the catalog, video by video, so a batch that is cut short loses nothing.
+    asked = RunRequest(videos=videos, questions=questions, spending=spending, pace=pace)
 
-    def options(settings: Settings) -> RunOptions:
-        return options_of(
-            videos,
-            questions,
-            spending,
-            pace,
-            standing_sources=settings.sources,
-            flow_run_id=flow_run.id,
-        )
+    def request(settings: Settings) -> RunRequest:
+        return with_sources(asked, settings.sources)
 
-    return await _conducted("catalog-videos", run, options)
+    return await _conducted("catalog-videos", run, request)
 
 
 @flow(name="reconcile-account", flow_run_name=name_for_people, persist_result=False)
@@ -146,8 +135,8 @@ async def reconcile_account() -> State[None]:
 
     Answers are kept by the provider for seven days; this fetches them before they are gone.
     """
-    options = RunOptions(sources=(), flow_run_id=flow_run.id)
-    return await _conducted("reconcile-account", reconcile, lambda _: options)
+    # Two steps of a run alone: collect, then settle.
+    return await _conducted("reconcile-account", reconcile, lambda _: RunRequest())
 
 
 @flow(name="join-run", flow_run_name="join {sharing.run_id}", persist_result=False)
@@ -161,35 +150,32 @@ async def join_run(sharing: Sharing) -> State[None]:
         sharing: Which run, and what of it.
     """
 
-    def options(settings: Settings) -> RunOptions:
-        return shared_options(
-            settings, sharing.run_id, sources=sharing.sources, flow_run_id=flow_run.id
-        )
+    # The steps of `catalog_videos`, on what no other worker of the run has begun.
+    def request(settings: Settings) -> RunRequest:
+        return shared_request(settings, sharing.run_id, sources=sharing.sources)
 
-    return await _conducted("join-run", run, options)
+    return await _conducted("join-run", run, request, shares=sharing.run_id)
 
 
 async def _conducted(
-    name: str, begin: Begin, options_for: Callable[[Settings], RunOptions]
+    name: str,
+    begin: Begin,
+    request_for: Callable[[Settings], RunRequest],
+    *,
+    shares: str | None = None,
 ) -> State[None]:
     """Run one operation before Prefect's eyes, and give the state that it ends in."""
     caller = local_run.get()
     try:
-        async with _means(options_for, caller) as (options, means):
-            board = Board(name=name, stats=means.stats, usages=partial(_usages, means, options))
+        async with _opened(request_for, caller, shares) as (request, context):
+            board = Board(name=name, stats=context.stats, usages=partial(_usages, context))
             async with shown(board):
                 with _signals_of(caller):
-                    report = await begin(
-                        options,
-                        means.settings,
-                        means.services,
-                        PrefectRunner(means.runner, others=others_to_call(options)),
-                        means.stats,
-                    )
+                    report = await begin(request, context)
                 board.report = report
                 if caller is not None:
                     caller.end_with(report)
-            await mark_stale_runs_crashed(means.services)
+            await mark_stale_runs_crashed(context.services)
     except HasEnded as error:
         return Completed(message=str(error))
     except ReelcatError as error:
@@ -215,20 +201,29 @@ def state_of(report: RunReport) -> State[None]:
 
 
 @asynccontextmanager
-async def _means(
-    options_for: Callable[[Settings], RunOptions], caller: LocalRun | None
-) -> AsyncIterator[tuple[RunOptions, RunMeans]]:
-    """Take what the caller has opened, or open it."""
+async def _opened(
+    request_for: Callable[[Settings], RunRequest], caller: LocalRun | None, shares: str | None
+) -> AsyncIterator[tuple[RunRequest, RunContext]]:
+    """Take what the caller has opened, or open it, and let Prefect see the batches."""
     if caller is not None:
-        yield options_for(caller.means.settings), caller.means
+        request = request_for(caller.context.settings)
+        yield request, _shown_to_prefect(caller.context, request)
         return
     settings = await with_key(read_settings())
-    options = options_for(settings)
-    async with open_services(settings, options) as services:
+    request = request_for(settings)
+    async with open_services(settings, request) as services:
         stats = RunStats()
         stats.notices.extend(settings.unread)
-        means = RunMeans(settings=settings, services=services, runner=LocalRunner(), stats=stats)
-        yield options, means
+        context = RunContext(
+            settings=settings, services=services, runner=LocalRunner(), stats=stats, shares=shares
+        )
+        yield request, _shown_to_prefect(context, request)
+
+
+def _shown_to_prefect(context: RunContext, request: RunRequest) -> RunContext:
+    others = 0 if context.shares else others_to_call(request)
+    runner = PrefectRunner(context.runner, others=others)
+    return replace(context, runner=runner, flow_run_id=flow_run.id)
 
 
 @contextmanager
@@ -244,19 +239,11 @@ def _signals_of(caller: LocalRun | None) -> Iterator[None]:
         signal.signal(signal.SIGTERM, of_prefect)
 
 
-async def _usages(
-    means: RunMeans, options: RunOptions, run_id: str | None
-) -> tuple[BudgetUsage, ...]:
+async def _usages(context: RunContext, run_id: str | None) -> tuple[BudgetUsage, ...]:
     """Give how the budgets in force stand; that of the run too, where it is known."""
-    return await asyncio.to_thread(_read_usages, means, options.shares or run_id)
-
-
-def _read_usages(means: RunMeans, run_id: str | None) -> tuple[BudgetUsage, ...]:
-    now = means.services.clock()
-    scopes = scopes_at(now, run_id=run_id or "", zone=means.settings.zone)
-    with means.services.catalog.read() as session:
-        return (
-            *budgets.usages(session, [scopes.run]),
-            budgets.in_force(session, scopes.day, DAY),
-            budgets.in_force(session, scopes.month, MONTH),
-        )
+    return await context.services.read(
+        usages_in_force,
+        context.services.clock(),
+        run_id=context.shares or run_id,
+        zone=context.services.zone,
+    )

@@ -22,7 +22,7 @@ from catalog.schema import open_catalog
 from catalog.values import Clock, utc_now
 from flows.logs import logging_to
 from flows.pipeline.recovery import OFFLINE_ENDPOINT
-from flows.pipeline.request import RunOptions
+from flows.pipeline.request import RunRequest
 from flows.settings import Settings
 from tasks.media.binaries import find_ffprobe
 from tasks.media.confinement import proxies_with_passwords
@@ -59,7 +59,7 @@ class Tempo:
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, options: RunOptions, tempo: Tempo | None = None
+    settings: Settings, request: RunRequest, tempo: Tempo | None = None
 ) -> AsyncIterator[Services]:
     """Build everything a run needs, and take it down again. `tempo` is None for production's.
 
@@ -75,9 +75,9 @@ async def open_services(
         stack.callback(catalog.close)
         writer = GroupWriter(catalog)
         stack.push_async_callback(writer.close)
-        stores = Stores(_store_options(settings, options))
-        pool = await stack.enter_async_context(_pool(settings, options, stores))
-        provider = await stack.enter_async_context(_provider(settings, options, tempo))
+        stores = Stores(_store_options(settings, request))
+        pool = await stack.enter_async_context(_pool(settings, request, stores))
+        provider = await stack.enter_async_context(_provider(settings, request, tempo))
         yield Services(
             catalog=catalog,
             writer=writer,
@@ -96,8 +96,8 @@ def open_catalog_only(settings: Settings) -> Catalog:
     return open_catalog(settings.database_url)
 
 
-def _pool(settings: Settings, options: RunOptions, stores: Stores) -> InspectPool:
-    far = any(not _is_local(source) for source in options.sources)
+def _pool(settings: Settings, request: RunRequest, stores: Stores) -> InspectPool:
+    far = any(not _is_local(source) for source in request.videos.sources)
     ffprobe = find_ffprobe() if settings.probe_engine != "pyav" else None
     return InspectPool(
         stores,
@@ -113,13 +113,13 @@ def _pool(settings: Settings, options: RunOptions, stores: Stores) -> InspectPoo
     )
 
 
-def _store_options(settings: Settings, options: RunOptions) -> StoreOptions:
+def _store_options(settings: Settings, request: RunRequest) -> StoreOptions:
     return StoreOptions(
         s3=S3Options(
             requester_pays=settings.s3_requester_pays,
             addressing_style=settings.s3_addressing_style,
         ),
-        follow_links=settings.follow_links or options.follow_links,
+        follow_links=settings.follow_links or request.videos.follow_links,
     )
 
 
@@ -129,16 +129,16 @@ def _is_local(source: str) -> bool:
 
 @asynccontextmanager
 async def _provider(
-    settings: Settings, options: RunOptions, tempo: Tempo
+    settings: Settings, request: RunRequest, tempo: Tempo
 ) -> AsyncIterator[Provider]:
-    if settings.provider_for(options.provider) == "offline":
-        async with _offline(settings, options) as provider:
+    if settings.provider_for(request.spending.provider) == "offline":
+        async with _offline(settings, request) as provider:
             yield provider
         return
-    tier = TIERS.get(options.tier or settings.tier)
+    tier = TIERS.get(request.pace.tier or settings.tier)
     if tier is None:
-        raise SettingsError(f"--tier takes {', '.join(TIERS)}, not {options.tier!r}.")
-    in_flight = min(tier.in_flight, options.concurrency or tier.in_flight)
+        raise SettingsError(f"--tier takes {', '.join(TIERS)}, not {request.pace.tier!r}.")
+    in_flight = min(tier.in_flight, request.pace.concurrency or tier.in_flight)
     api_key = settings.wavespeed_api_key or SecretStr("")
     async with WaveSpeed(
         api_key=api_key,
@@ -169,7 +169,7 @@ def _requests(settings: Settings, tempo: Tempo) -> RequestLimits:
 
 
 @asynccontextmanager
-async def _offline(settings: Settings, options: RunOptions) -> AsyncIterator[Provider]:
+async def _offline(settings: Settings, request: RunRequest) -> AsyncIterator[Provider]:
     """Put the sandbox behind the client, inside this process."""
     import httpx  # noqa: PLC0415 - only runs need it
 
@@ -194,7 +194,7 @@ async def _offline(settings: Settings, options: RunOptions) -> AsyncIterator[Pro
                 prices=OFFLINE_PRICES,
                 limits=Limits(
                     starts_per_minute=None,
-                    in_flight=options.concurrency or 2 * (os.cpu_count() or 1),
+                    in_flight=request.pace.concurrency or 2 * (os.cpu_count() or 1),
                 ),
                 offline=True,
                 exclusive=True,

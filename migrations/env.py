@@ -7,9 +7,9 @@ from catalog.models import Base
 
 
 def include(_object, name, kind, _reflected, _compare_to):
-    """Leave out what the databases keep by themselves, for full-text search and counts."""
+    """Leave out what the databases keep by themselves, for full-text search."""
     if kind == "table":
-        return not name.startswith("search_index") and name != "tallies"
+        return not name.startswith("search_index")
     return (kind, name) not in {
         ("column", "words"),
         ("index", "ix_search_documents_words"),

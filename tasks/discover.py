@@ -7,13 +7,11 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 
 from catalog import locations, scans
 from catalog.errors import SourceError
 from catalog.locations import SourceRange
 from catalog.scans import Change, Seen
-from catalog.snapshot import Snapshot
 from catalog.values import Listing, ListingProblem
 from tasks.runtime.services import Services
 from tasks.runtime.stats import Issue, RunStats
@@ -41,9 +39,7 @@ async def discover(
 
     A source that fails is a failure of the run, in one sentence; nothing in it is called missing.
     """
-    scope = await services.writer.apply(
-        partial(locations.register, uri=source.uri, kind=source.kind)
-    )
+    scope = await services.write(locations.register, uri=source.uri, kind=source.kind)
     scan = _Scan(scope=scope, selection=selection, services=services, began=services.clock())
     try:
         pages = _pages(services.stores.lister(source).list())
@@ -107,14 +103,13 @@ class _Scan:
             self.links += sum(one.leads_out for one in problems)
         self.listed += len(listings)
         meant, others = self.selection.divide(listings)
-        with self.services.catalog.read() as session:
+        with self.services.catalog.snapshot() as connection:
             # Read after the files were seen: whoever begins to scan later has to see them again.
-            snapshot = Snapshot.of(session)
-            keep = scans.others_scan(snapshot)
+            keep = scans.others_scan(connection)
             different, left = (
                 group
                 if keep or not group
-                else scans.differing(snapshot, self.scope, group, self.seen)
+                else scans.differing(connection, self.scope, group, self.seen)
                 for group in (meant, others)
             )
         return _Compared(
@@ -126,9 +121,9 @@ class _Scan:
 
     def vanished(self) -> list[int]:
         """Give the locations that were not seen."""
-        with self.services.catalog.read() as session:
+        with self.services.catalog.snapshot() as connection:
             return scans.unseen(
-                Snapshot.of(session),
+                connection,
                 self.scope,
                 self.seen,
                 scan_began=self.began,
@@ -148,8 +143,8 @@ async def _record(page: _Compared, scan: _Scan, stats: RunStats) -> None:
     for group in (page.different, page.others):
         if not group:
             continue
-        counts = await scan.services.writer.apply(
-            partial(scans.record_page, scope=scan.scope, page=group, now=scan.services.clock())
+        counts = await scan.services.write(
+            scans.record_page, scope=scan.scope, page=group, now=scan.services.clock()
         )
         if group is page.different:
             stats.videos.new += counts[Change.NEW]
@@ -159,20 +154,16 @@ async def _record(page: _Compared, scan: _Scan, stats: RunStats) -> None:
 
 async def _mark_missing(scan: _Scan) -> int:
     vanished = await asyncio.to_thread(scan.vanished)
-    return await scan.services.writer.apply(
-        partial(
-            scans.mark_missing,
-            location_ids=vanished,
-            scan_began=scan.began,
-            now=scan.services.clock(),
-        )
+    return await scan.services.write(
+        scans.mark_missing,
+        location_ids=vanished,
+        scan_began=scan.began,
+        now=scan.services.clock(),
     )
 
 
 async def _remember_scan(scope: SourceRange, services: Services, problem: str | None) -> None:
-    await services.writer.apply(
-        partial(locations.record_scan, scope=scope, now=services.clock(), problem=problem)
-    )
+    await services.write(locations.record_scan, scope=scope, now=services.clock(), problem=problem)
 
 
 def _links(count: int) -> str:

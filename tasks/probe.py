@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -41,7 +40,7 @@ async def probe_page(
     archived = [one for one in page if one.listing.storage_class in ARCHIVE_CLASSES]
     readable = [one for one in page if one.listing.storage_class not in ARCHIVE_CLASSES]
     for one in archived:
-        await services.writer.apply(partial(_record_archived, location=one))
+        await services.write(_record_archived, location=one)
     growing = asyncio.create_task(_growing(readable, services))
     unlooked = len(readable)
 
@@ -79,7 +78,7 @@ async def _record(
         stats.videos.bytes_read += inspection.bytes_read
         stats.videos.requests += inspection.requests
         looks.append(Look(location=location, inspection=inspection, now=now))
-    await services.writer.add_all(videos.record_inspections, looks)
+    await services.write_all(videos.record_inspections, looks)
 
 
 async def _growing(page: Sequence[Unlooked], services: Services) -> set[int]:

@@ -18,6 +18,8 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 from weakref import WeakValueDictionary
 
+from sqlalchemy.orm import Session
+
 from catalog import locations, uploads
 from catalog.errors import ReelcatError
 from catalog.matching import with_token
@@ -89,7 +91,7 @@ class Addresses:
 
     async def places(self, jobs: Sequence[Candidate]) -> Mapping[int, VideoAccess]:
         """Ask the catalog where the videos of many jobs lie; gives it by video."""
-        return await asyncio.to_thread(self._places, jobs)
+        return await self.services.read(self._places, jobs)
 
     async def of(self, job: Candidate, token: str, place: VideoAccess | None = None) -> str:
         """Give the address of a job's video, unique to `token`.
@@ -117,11 +119,10 @@ class Addresses:
         """Upload a video anew next time: the provider could not read it where it was."""
         self._uploaded.pop(video_id, None)
 
-    def _places(self, jobs: Sequence[Candidate]) -> Mapping[int, VideoAccess]:
+    def _places(self, session: Session, jobs: Sequence[Candidate]) -> Mapping[int, VideoAccess]:
         prefer = {job.left.video_id: job.left.uri for job in jobs}
-        with self.services.catalog.read() as session:
-            listings = locations.places_to_read(session, prefer)
-            kept = uploads.find(session, prefer, self.services.provider.endpoint)
+        listings = locations.places_to_read(session, prefer)
+        kept = uploads.find(session, prefer, self.services.provider.endpoint)
         return {
             video_id: VideoAccess(listing=listings.get(video_id), kept=kept.get(video_id))
             for video_id in prefer
@@ -141,13 +142,17 @@ class Addresses:
         What the catalog said a while ago may have changed since; then it is asked anew.
         """
         while True:
-            known = place or self._places([job])[job.left.video_id]
+            known = place or self._place_now(job)
             try:
                 return self._look(known, token)
             except CannotAddress:
                 if place is None:
                     raise
                 place = None
+
+    def _place_now(self, job: Candidate) -> VideoAccess:
+        with self.services.catalog.read() as session:
+            return self._places(session, [job])[job.left.video_id]
 
     def _look(self, place: VideoAccess, token: str) -> _Found:
         provider, listing = self.services.provider, place.listing
@@ -205,14 +210,12 @@ class Addresses:
             expires_at = now + UPLOAD_KEPT_FOR
             self._uploaded[video_id] = (url, expires_at)
             if not urlsplit(url).query:  # a signed address is a secret and is not kept
-                await self.services.writer.apply(
-                    partial(
-                        uploads.remember,
-                        video_id=video_id,
-                        endpoint=self.services.provider.endpoint,
-                        download_url=url,
-                        expires_at=expires_at,
-                    )
+                await self.services.write(
+                    uploads.remember,
+                    video_id=video_id,
+                    endpoint=self.services.provider.endpoint,
+                    download_url=url,
+                    expires_at=expires_at,
                 )
             return url
 
@@ -226,7 +229,7 @@ class Addresses:
             outcome = await client.put(ticket, partial(self._open_content, listing), size=size)
         except _OtherContent as error:
             # Its size and time are as they were: no listing would notice.
-            await self.services.writer.apply(partial(locations.look_again, listing=listing))
+            await self.services.write(locations.look_again, listing=listing)
             raise CannotAddress(_changed()) from error
         match outcome:
             case Stored():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -34,22 +33,20 @@ async def record(
                 coverage=coverage(duration_seconds, services.provider.prices),
                 now=now,
             )
-            await services.writer.add(predictions.complete, completion)
+            await services.write_all(predictions.complete, [completion])
         case Failed():
-            await services.writer.apply(
-                partial(predictions.fail, prediction_id=prediction_id, failure=ended, now=now)
+            await services.write(
+                predictions.fail, prediction_id=prediction_id, failure=ended, now=now
             )
         case Gone():
-            await services.writer.apply(
-                partial(predictions.expire, prediction_id=prediction_id, now=now)
-            )
+            await services.write(predictions.expire, prediction_id=prediction_id, now=now)
     tell_item(
         f"prediction.{_WORDS[type(ended)]}",
         prediction=prediction_id,
         reason=ended.reason if isinstance(ended, Failed) else None,
     )
     if isinstance(ended, Failed) and ended.code == MEDIA_ACCESS_FAILED:
-        await services.writer.apply(partial(_forget_upload, prediction_id=prediction_id))
+        await services.write(_forget_upload, prediction_id=prediction_id)
 
 
 def coverage(duration_seconds: Decimal | None, prices: PriceList) -> str | None:

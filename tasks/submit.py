@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import partial
 
 from catalog import predictions
 from catalog.analyses import AnalysisSpec
@@ -67,28 +66,25 @@ async def submit(
                 prediction_id=held.prediction_id, provider_id=provider_id, now=clock.earliest()
             )
             try:
-                await services.writer.add(predictions.accept, accepted)
+                await services.write_all(predictions.accept, [accepted])
             except ProviderIdTaken as error:
                 outcome = Uncertain(reason=str(error))
         case Refused():
             tell_item("prediction.refused", reason=outcome.reason, **facts)
-            await services.writer.apply(
-                partial(
-                    predictions.refuse,
-                    prediction_id=held.prediction_id,
-                    refusal=outcome,
-                    now=clock.earliest(),
-                )
+            await services.write(
+                predictions.refuse,
+                prediction_id=held.prediction_id,
+                refusal=outcome,
+                now=clock.earliest(),
             )
         case Uncertain():
             pass
     if isinstance(outcome, Uncertain):
         tell("prediction.uncertain", logging.WARNING, reason=outcome.reason, **facts)
-        lose = partial(
+        await services.write(
             predictions.lose,
             prediction_id=held.prediction_id,
             reason=outcome.reason,
             now=clock.latest(),
         )
-        await services.writer.apply(lose)
     return outcome

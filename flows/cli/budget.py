@@ -30,15 +30,15 @@ def budget(*, day: str | None = None, month: str | None = None, json: Json = Fal
     """
     from catalog.status import budgets_as_json, budgets_now
     from catalog.values import utc_now
-    from flows.cli.snapshot import open_to_look
+    from flows.cli.reading import open_to_read
     from flows.cli.text import budget_lines, complain, facts, output, write_json
 
     limits = _limits(day=day, month=month)
     if limits:
         for sentence in _set(limits):
             complain(sentence)
-    with open_to_look() as looking:
-        usages = budgets_now(looking.snapshot, now=utc_now(), zone=looking.zone)
+    with open_to_read() as reading:
+        usages = budgets_now(reading.connection, now=utc_now(), zone=reading.zone)
     if json:
         write_json({"budgets": budgets_as_json(usages)})
     else:

@@ -31,7 +31,7 @@ def demo(*, folder: Path = Path("demo")) -> int:
     from catalog.values import RunStatus
     from flows.cli.session import work
     from flows.cli.text import errors, output
-    from flows.pipeline.request import RunOptions
+    from flows.pipeline.request import RunRequest
     from flows.pipeline.run import run
     from flows.settings import read_settings
     from tasks.sandbox.samples import make_samples
@@ -42,8 +42,8 @@ def demo(*, folder: Path = Path("demo")) -> int:
     _make(folder)
     make_samples(videos.absolute())
     settings = read_settings(catalog=False).model_copy(update={"database_url": _url(folder)})
-    options = RunOptions(sources=(str(videos.absolute()),), provider="offline")
-    report = work(run, options, ask=False, settings=settings)
+    request = RunRequest.of(sources=(str(videos.absolute()),), provider="offline")
+    report = work(run, request, ask=False, settings=settings)
     if report.status not in {RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_FAILURES}:
         return report.exit_code
     _print(output(), folder, report)
@@ -80,8 +80,8 @@ def _exported(folder: Path) -> list[dict[str, Any]]:
 
     catalog = open_existing(_url(folder))
     try:
-        with catalog.read() as session:
-            return list(export.videos(session))
+        with catalog.snapshot() as connection:
+            return list(export.videos(connection))
     finally:
         catalog.close()
 

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy.orm import Session
+    from sqlalchemy import Connection
 
 Format = Literal["jsonl", "csv"]
 
@@ -46,7 +46,7 @@ def export(
     """
     from catalog import export as exporting
     from flows.cli.export_file import read_mode, write_out
-    from flows.cli.snapshot import open_to_read
+    from flows.cli.reading import open_to_read
 
     writers: dict[Format, Callable[..., None]] = {
         "jsonl": exporting.write_jsonl,
@@ -55,7 +55,7 @@ def export(
     wanted = read_mode(mode)
     _require_a_name(output)
     with open_to_read() as reading:
-        exported = exporting.videos(reading.session)
+        exported = exporting.videos(reading.connection)
         if output is None or str(output) == "-":
             _to_stdout(lambda out: writers[format](exported, out))
         else:
@@ -63,7 +63,7 @@ def export(
                 output,
                 lambda out: writers[format](exported, out),
                 mode=wanted,
-                catalog=_file_of(reading.session),
+                catalog=_file_of(reading.connection),
             )
     return 0
 
@@ -87,11 +87,9 @@ def _to_stdout(write: Callable[[TextIO], None]) -> None:
     write(out)
 
 
-def _file_of(session: Session) -> Path | None:
+def _file_of(connection: Connection) -> Path | None:
     """Return where the open catalog lies, as SQLite itself says; None for a database elsewhere."""
-    from sqlalchemy import text
-
-    if session.get_bind().dialect.name != "sqlite":
+    if connection.dialect.name != "sqlite":
         return None
-    name = session.execute(text("PRAGMA database_list")).first()
+    name = connection.exec_driver_sql("PRAGMA database_list").first()
     return Path(name[2]) if name is not None and name[2] else None

@@ -9,7 +9,7 @@ from catalog.errors import SettingsError
 from catalog.money import dollars, show
 from catalog.pricing import MOLMO2_PRICES
 from flows.cli.flags import Json
-from flows.cli.request import RequestOptions, options_of
+from flows.cli.request import RequestOptions, request_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +67,7 @@ def plan(
         nightly: Say how many nights the backlog takes at this many dollars a night.
         json: Print one JSON object when done: run_id, status, videos, analyses, money.
     """
-    options = options_of(source, asked or RequestOptions())
+    request = request_of(source, asked or RequestOptions())
     from catalog.money import parse_dollars
     from flows.cli.session import work
     from flows.cli.summary import print_plan
@@ -75,7 +75,7 @@ def plan(
     from flows.pipeline.run import plan as begin
 
     per_night = None if nightly is None else parse_dollars(nightly, setting="--nightly")
-    report = work(begin, options, ask=False)
+    report = work(begin, request, ask=False)
     backlog = None if per_night is None else nights(report.stats.money.quoted, per_night)
     if json:
         write_json(report.as_json() | ({} if backlog is None else {"nightly": backlog.as_json()}))

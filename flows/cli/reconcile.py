@@ -48,7 +48,7 @@ def reconcile(
     from flows.cli.text import write_json
     from flows.pipeline.reconcile import Acknowledge
     from flows.pipeline.reconcile import reconcile as begin
-    from flows.pipeline.request import RunOptions
+    from flows.pipeline.request import RunRequest
 
     asked = partial(
         begin,
@@ -57,7 +57,7 @@ def reconcile(
         acknowledge=Acknowledge.DRIFT if acknowledge_drift else Acknowledge.NOTHING,
         after_restore=after_restore,
     )
-    report = work(asked, RunOptions(sources=()), ask=False)
+    report = work(asked, RunRequest(), ask=False)
     if json:
         write_json(report.as_json())
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from flows.cli.flags import Flag, Json
-from flows.cli.request import RequestOptions, options_of
+from flows.cli.request import RequestOptions, request_of
 
 if TYPE_CHECKING:
     from flows.cli.session import Begin
@@ -39,14 +39,14 @@ def run(
             configured, by PREFECT_API_URL or a Prefect profile.
         json: Print one JSON object when done: run_id, status, videos, analyses, money.
     """
-    options = options_of(source, asked or RequestOptions())
+    request = request_of(source, asked or RequestOptions())
     from catalog.errors import AccountStopped
     from flows.cli.session import work
     from flows.cli.summary import print_run
     from flows.cli.text import write_json
 
     try:
-        report = work(_way(prefect=prefect), options, ask=not yes)
+        report = work(_way(prefect=prefect), request, ask=not yes)
     except AccountStopped as error:
         if json:
             write_json({"run_id": None, "status": "account_stopped", "stopped_by": str(error)})

@@ -41,12 +41,12 @@ def search(
             raise UsageError(message)
     from catalog.search import parse
     from catalog.search import search as find
-    from flows.cli.snapshot import open_to_look
+    from flows.cli.reading import open_to_read
     from flows.cli.text import clean, write_json
 
     asked = parse(clean(" ".join(query)))
-    with open_to_look() as looking:
-        found = find(looking.snapshot, asked, limit=max(1, limit))
+    with open_to_read() as reading:
+        found = find(reading.connection, asked, limit=max(1, limit))
     if json:
         results = [
             {

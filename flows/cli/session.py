@@ -18,11 +18,10 @@ from flows.cli.output import exit_now
 from flows.cli.progress import Progress
 from flows.cli.text import INTERRUPTED, complain, counted, facts
 from flows.pipeline.report import RunReport
-from flows.pipeline.request import RunOptions
-from flows.pipeline.runner import LocalRunner, Runner
+from flows.pipeline.request import RunRequest
+from flows.pipeline.runner import LocalRunner, RunContext
 from flows.settings import Settings, read_settings
 from flows.wiring import open_services
-from tasks.runtime.services import Services
 from tasks.runtime.stats import RunStats
 
 
@@ -90,7 +89,7 @@ def quoted(plan: Plan, stats: RunStats) -> dict[str, str]:
     return rows
 
 
-Begin = Callable[[RunOptions, Settings, Services, Runner, RunStats], Awaitable[RunReport]]
+Begin = Callable[[RunRequest, RunContext], Awaitable[RunReport]]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 #: How long what was cancelled may take to end. Something may wait for a server that has died.
@@ -98,7 +97,7 @@ _PATIENCE_SECONDS = 3.0
 
 
 def work(
-    begin: Begin, options: RunOptions, *, ask: bool, settings: Settings | None = None
+    begin: Begin, request: RunRequest, *, ask: bool, settings: Settings | None = None
 ) -> RunReport:
     """Do it to its end.
 
@@ -108,19 +107,22 @@ def work(
         KeyboardInterrupt: if it was interrupted twice.
     """
     try:
-        return asyncio.run(_work(begin, options, settings or read_settings(), ask=ask))
+        return asyncio.run(_work(begin, request, settings or read_settings(), ask=ask))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
 
 
-async def _work(begin: Begin, options: RunOptions, settings: Settings, *, ask: bool) -> RunReport:
+async def _work(begin: Begin, request: RunRequest, settings: Settings, *, ask: bool) -> RunReport:
     stats = RunStats()
     stats.notices.extend(settings.unread)
     with Progress(stats) as progress:
         runner = AskingRunner(progress) if ask and can_ask() else LocalRunner()
         with _interruptible(runner, progress):
-            async with open_services(settings, options) as services:
-                return await begin(options, settings, services, runner, stats)
+            async with open_services(settings, request) as services:
+                context = RunContext(
+                    settings=settings, services=services, runner=runner, stats=stats
+                )
+                return await begin(request, context)
 
 
 @contextmanager

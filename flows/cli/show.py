@@ -29,12 +29,12 @@ def show(video: str, /, *, json: Json = False) -> int:
         json: Print one JSON object.
     """
     from catalog.detail import show as find
-    from flows.cli.snapshot import open_to_read
+    from flows.cli.reading import open_to_read
     from flows.cli.text import output, write_json
     from tasks.storage.uris import displayed
 
     with open_to_read() as reading:
-        shown = find(reading.session, displayed(video), uri=_uri(video))
+        shown = find(reading.connection, displayed(video), uri=_uri(video))
     if json:
         write_json(json_of(shown))
     else:

@@ -31,21 +31,21 @@ def status(*, json: Json = False) -> int:
     """
     from catalog.status import as_json, report
     from catalog.values import utc_now
-    from flows.cli.snapshot import open_to_look
+    from flows.cli.reading import open_to_read
     from flows.cli.text import output, write_json
 
-    with open_to_look() as looking:
-        found = report(looking.snapshot, now=utc_now(), zone=looking.zone)
+    with open_to_read() as reading:
+        found = report(reading.connection, now=utc_now(), zone=reading.zone)
     if json:
         write_json(as_json(found))
         return 0
     console = output()
-    console.print(f"Catalog {looking.snapshot.shown_url}", style="bold")
+    console.print(f"Catalog {reading.shown_url}", style="bold")
     console.print(_counts(found))
-    _print_out(console, found, looking.zone)
+    _print_out(console, found, reading.zone)
     _print_differences(console, found)
     _print_unclear(console, found)
-    _print_runs(console, found, looking.zone)
+    _print_runs(console, found, reading.zone)
     return 0
 
 

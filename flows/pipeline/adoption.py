@@ -7,12 +7,11 @@ is found is collected and counted like anything else that was bought, and is not
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from functools import partial
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -25,9 +24,9 @@ from catalog.outstanding import Orphan, Sent
 from catalog.predictions import ADOPTABLE
 from catalog.pricing import quote
 from catalog.values import ListedPrediction, PredictionStatus, RunStatus
+from flows.pipeline.runner import RunContext
 from tasks.foundation.processes import this_process
 from tasks.runtime.services import Services
-from tasks.runtime.stats import RunStats
 from tasks.wavespeed.paging import PAGE_SIZE
 
 #: Rows that are looked up in the catalog together.
@@ -47,7 +46,7 @@ class _Found:
 
 
 async def adopt_listed(
-    services: Services, *, run_id: str, stats: RunStats, taken: frozenset[int] = frozenset()
+    context: RunContext, *, taken: frozenset[int] = frozenset()
 ) -> list[Orphan] | None:
     """Adopt what the provider lists with our tokens; gives what is to be collected.
 
@@ -55,6 +54,7 @@ async def adopt_listed(
     analysis that nobody wants here yet is remembered until somebody does. None if the list cannot
     be read to its end, or lacks what it must show: then its silence proves nothing.
     """
+    services, stats = context.services, context.stats
     try:
         found = await _read_list(services, taken)
     except (ProviderUnreadable, AccountStopped) as error:
@@ -64,24 +64,23 @@ async def adopt_listed(
         return None
     adopted: list[Orphan] = []
     for row, sent in found.sent:
-        change = partial(_adopt, row=row, sent=sent, run_id=run_id, services=services)
-        orphan = await services.writer.apply(change)
+        orphan = await services.write(
+            _adopt, row=row, sent=sent, run_id=context.run_id, now=services.provider.clock()
+        )
         adopted.extend([orphan] if orphan is not None else [])
     if found.unclaimed:
         endpoint = services.provider.endpoint
-        await services.writer.apply(
-            partial(adoption.remember, endpoint=endpoint, found=found.unclaimed)
-        )
+        await services.write(adoption.remember, endpoint=endpoint, found=found.unclaimed)
     if found.strangers:
         stats.notices.append(
             f"{found.strangers} predictions at the provider carry tokens of another catalog, or of "
             "an older version of this one, and were left alone."
         )
-    adopted += await claim_wanted(services, run_id=run_id, stats=stats)
+    adopted += await claim_wanted(context)
     return adopted
 
 
-async def adopt_recent(services: Services, *, run_id: str, stats: RunStats) -> list[Orphan]:
+async def adopt_recent(context: RunContext) -> list[Orphan]:
     """Adopt as `adopt_listed` does, if the newest page of the list shows that there is anything.
 
     Costs one request before a run buys, and saves whoever restored a catalog and forgot to say so.
@@ -90,6 +89,7 @@ async def adopt_recent(services: Services, *, run_id: str, stats: RunStats) -> l
         ProviderUnreadable: if something was bought that is not known here, and the list does not
             say what; whoever bought now would buy it again.
     """
+    services, stats = context.services, context.stats
     if services.provider.offline:
         return []
     try:
@@ -101,7 +101,7 @@ async def adopt_recent(services: Services, *, run_id: str, stats: RunStats) -> l
             f"this one before it was restored, bought the same: {error}"
         )
         return []
-    adopted = await adopt_listed(services, run_id=run_id, stats=stats)
+    adopted = await adopt_listed(context)
     if adopted is None:
         raise ProviderUnreadable(
             "The provider lists predictions with tokens of ours that this catalog does not know, "
@@ -110,15 +110,16 @@ async def adopt_recent(services: Services, *, run_id: str, stats: RunStats) -> l
     return adopted
 
 
-async def claim_wanted(services: Services, *, run_id: str, stats: RunStats) -> list[Orphan]:
+async def claim_wanted(context: RunContext) -> list[Orphan]:
     """Adopt what was remembered and is of an analysis of this catalog; gives it to be collected."""
-    waiting = await asyncio.to_thread(_waiting, services)
+    services, stats = context.services, context.stats
+    waiting = await _waiting(services)
     if not waiting:
         return []
-    claims = await asyncio.to_thread(_claims, waiting, services, run_id)
+    claims = await services.read(_claims, waiting, services, context.run_id)
     if not claims:
         return []
-    adopted = await services.writer.apply(partial(_claim_all, claims=claims, services=services))
+    adopted = await services.write(_claim_all, claims=claims, services=services)
     if adopted:
         stats.notices.append(
             f"{len(adopted)} predictions that another catalog bought, or this one before it was "
@@ -127,14 +128,15 @@ async def claim_wanted(services: Services, *, run_id: str, stats: RunStats) -> l
     return adopted
 
 
-def count_waiting(services: Services) -> int:
+async def count_waiting(services: Services) -> int:
     """Count what was found and is of no analysis of this catalog so far."""
-    return len(_waiting(services))
+    return len(await _waiting(services))
 
 
-def _waiting(services: Services) -> list[Unclaimed]:
-    with services.catalog.read() as session:
-        return adoption.kept(session, services.provider.endpoint, now=services.provider.clock())
+async def _waiting(services: Services) -> list[Unclaimed]:
+    return await services.read(
+        adoption.kept, services.provider.endpoint, now=services.provider.clock()
+    )
 
 
 async def _read_list(services: Services, taken: frozenset[int]) -> _Found:
@@ -144,14 +146,14 @@ async def _read_list(services: Services, taken: frozenset[int]) -> _Found:
         ProviderUnreadable: if it cannot be read to its end, or lacks what was certainly accepted.
     """
     found, page = _Found(), list[ListedPrediction]()
-    missing = await asyncio.to_thread(_expected, services)
+    missing = await _expected(services)
     async for row in _listed(services):
         missing.discard(row.provider_id)
         page.append(row)
         if len(page) >= _ROWS_AT_ONCE:
-            await asyncio.to_thread(_sort, page, found, services, taken)
+            await services.read(_sort, page, found, taken, now=services.provider.clock())
             page = []
-    await asyncio.to_thread(_sort, page, found, services, taken)
+    await services.read(_sort, page, found, taken, now=services.provider.clock())
     if missing:
         raise ProviderUnreadable(
             f"It lacks {len(missing)} predictions that were certainly accepted. It lags, or is "
@@ -160,14 +162,16 @@ async def _read_list(services: Services, taken: frozenset[int]) -> _Found:
     return found
 
 
-def _expected(services: Services) -> set[str]:
+async def _expected(services: Services) -> set[str]:
     """Give the ids that the list must show: what was accepted longer ago than it may lag."""
     provider = services.provider
     now = provider.clock.earliest()
-    with services.catalog.read() as session:
-        accepted = outstanding.accepted_since(
-            session, provider.endpoint, provider.prices.model, since=now - LIST_KEEPS
-        )
+    accepted = await services.read(
+        outstanding.accepted_since,
+        provider.endpoint,
+        provider.prices.model,
+        since=now - LIST_KEEPS,
+    )
     return {one for one, at in accepted.items() if at <= now - provider.settle_delay}
 
 
@@ -187,8 +191,8 @@ async def _shows_unknown(services: Services) -> bool:
                     break
     except ProviderUnreadable as error:
         trouble = error  # what was read before it counts
-    await asyncio.to_thread(_sort, page, found, services, frozenset())
-    kept = {one.provider_id for one in await asyncio.to_thread(_waiting, services)}
+    await services.read(_sort, page, found, frozenset(), now=services.provider.clock())
+    kept = {one.provider_id for one in await _waiting(services)}
     shows = bool(found.sent) or any(one.provider_id not in kept for one in found.unclaimed)
     if trouble is not None and not shows:
         raise trouble
@@ -206,7 +210,12 @@ def _listed(services: Services) -> AsyncGenerator[ListedPrediction]:
 
 
 def _sort(
-    rows: Sequence[ListedPrediction], found: _Found, services: Services, taken: frozenset[int]
+    session: Session,
+    rows: Sequence[ListedPrediction],
+    found: _Found,
+    taken: frozenset[int],
+    *,
+    now: datetime,
 ) -> None:
     """Add what these rows show of ours that the catalog does not have."""
     tokens = {
@@ -214,10 +223,9 @@ def _sort(
         for row in rows
         if row.video_url is not None and (token := token_of(row.video_url)) is not None
     }
-    with services.catalog.read() as session:
-        known = outstanding.known(session, list(tokens))
-        ours = outstanding.by_token(session, list(tokens.values()))
-        alive = frozenset(outstanding.alive_runs(session))
+    known = outstanding.known(session, list(tokens))
+    ours = outstanding.by_token(session, list(tokens.values()))
+    alive = frozenset(outstanding.alive_runs(session))
     for row in rows:
         token = tokens.get(row.provider_id)
         if token is None or row.provider_id in known:
@@ -235,7 +243,7 @@ def _sort(
                     provider_id=row.provider_id,
                     token=token,
                     digest=digest,
-                    created_at=row.created_at or services.provider.clock(),
+                    created_at=row.created_at or now,
                 )
             )
 
@@ -249,10 +257,10 @@ def _is_being_sent(sent: Sent, alive: frozenset[str], taken: frozenset[int]) -> 
 
 
 def _adopt(
-    session: Session, row: ListedPrediction, sent: Sent, run_id: str, services: Services
+    session: Session, row: ListedPrediction, sent: Sent, run_id: str, now: datetime
 ) -> Orphan | None:
     """Adopt one that was sent with a token of this catalog."""
-    began = row.created_at or services.provider.clock()
+    began = row.created_at or now
     taken = predictions.adopt(
         session, sent.prediction_id, row.provider_id, run_id=run_id, now=began
     )
@@ -260,7 +268,9 @@ def _adopt(
     return outstanding.one(session, sent.prediction_id) if taken else None
 
 
-def _claims(waiting: Sequence[Unclaimed], services: Services, run_id: str) -> list[Claim]:
+def _claims(
+    session: Session, waiting: Sequence[Unclaimed], services: Services, run_id: str
+) -> list[Claim]:
     """Say which analyses of this catalog these are of, and what they cost at most."""
     prices = services.provider.prices
     by_digest: dict[str, list[Unclaimed]] = {}
@@ -268,29 +278,28 @@ def _claims(waiting: Sequence[Unclaimed], services: Services, run_id: str) -> li
         by_digest.setdefault(one.digest, []).append(one)
     claims: list[Claim] = []
     bought_by = str(uuid.uuid4())
-    with services.catalog.read() as session:
-        for analysis in analyses.stream_identified(session, prices.model):
-            digest = identity_digest(analysis.identity)
-            micros = quote(analysis.duration_seconds, prices)
-            if micros is None:
-                continue
-            claims += [
-                Claim(
-                    analysis_id=analysis.analysis_id,
-                    provider_id=one.provider_id,
-                    endpoint=services.provider.endpoint,
-                    created_at=one.created_at,
-                    quote_micros=micros,
-                    price_list=prices.version,
-                    # The provider may have taken two under one token; one of them keeps it.
-                    token=one.token,
-                    spare_token=new_token(digest, services.new_token()),
-                    scopes=scopes_at(one.created_at, run_id=bought_by, zone=services.zone),
-                    run_id=bought_by,
-                    owner_run_id=run_id,
-                )
-                for one in by_digest.pop(digest, [])
-            ]
+    for analysis in analyses.stream_identified(session, prices.model):
+        digest = identity_digest(analysis.identity)
+        micros = quote(analysis.duration_seconds, prices)
+        if micros is None:
+            continue
+        claims += [
+            Claim(
+                analysis_id=analysis.analysis_id,
+                provider_id=one.provider_id,
+                endpoint=services.provider.endpoint,
+                created_at=one.created_at,
+                quote_micros=micros,
+                price_list=prices.version,
+                # The provider may have taken two under one token; one of them keeps it.
+                token=one.token,
+                spare_token=new_token(digest, services.new_token()),
+                scopes=scopes_at(one.created_at, run_id=bought_by, zone=services.zone),
+                run_id=bought_by,
+                owner_run_id=run_id,
+            )
+            for one in by_digest.pop(digest, [])
+        ]
     return claims
 
 

@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 
 from catalog import ledger, outstanding, settlement
 from catalog.errors import AccountStopped, ProviderUnreadable
@@ -26,9 +25,8 @@ from catalog.settlement import (
 )
 from catalog.values import BillingRow, PredictionStatus
 from flows.pipeline.plan import check_drift
-from tasks.foundation.concurrency import together
+from flows.pipeline.runner import RunContext
 from tasks.runtime.services import Services
-from tasks.runtime.stats import RunStats
 
 #: Together with the witness as many as one search takes, so that it stands for all of them.
 _PAGE = 49
@@ -38,11 +36,12 @@ _WITNESS_IS_GOOD_FOR = timedelta(days=7)
 _SILENCE_COUNTS_AFTER = timedelta(days=7)
 
 
-async def settle_or_say_why(services: Services, stats: RunStats) -> None:
+async def settle_or_say_why(context: RunContext) -> None:
     """Settle; a bill that cannot be read now is settled by a later run."""
+    stats = context.stats
     stats.stage = "Comparing with the bill"
     try:
-        await settle(services)
+        await settle(context.services)
     except (ProviderUnreadable, AccountStopped) as error:
         notice = f"The bill could not be compared: {error}"
         if notice not in stats.notices:
@@ -55,12 +54,22 @@ async def settle(services: Services) -> None:
     Raises:
         ProviderUnreadable: if the bill cannot be read or believed; nothing is changed then.
     """
-    page = await asyncio.to_thread(_unsettled, services, 0)
-    witness = await asyncio.to_thread(_witness, services) if page else frozenset()
-    known = await asyncio.to_thread(_known_lines, services) if page else KnownLines()
+    page = await _unsettled(services, after_id=0)
+    if not page:
+        return
+    endpoint, since = services.provider.endpoint, services.provider.clock() - _WITNESS_IS_GOOD_FOR
+    charged = await services.read(ledger.last_charged, endpoint, since=since)
+    witness = frozenset() if charged is None else frozenset({charged})
+    known = await services.read(settlement.known_lines, endpoint)
     while page:
         await _settle_page(page, witness, known, services)
-        page = await asyncio.to_thread(_unsettled, services, page[-1].prediction_id)
+        page = await _unsettled(services, after_id=page[-1].prediction_id)
+
+
+async def _unsettled(services: Services, *, after_id: int) -> list[Unsettled]:
+    return await services.read(
+        outstanding.unsettled, services.provider.endpoint, after_id=after_id, limit=_PAGE
+    )
 
 
 async def _settle_page(
@@ -80,11 +89,13 @@ async def _settle_page(
         )
     # A line that names nobody may be anybody's, so nobody is proven to have none.
     is_anybodys = any(row.provider_id is None and row.uuid not in known.noted for row in rows)
-    async with together() as group:  # so that they are written in few transactions
-        for one in page if rows else _long_silent(page, now):
-            own = [row for row in rows if row.provider_id == one.provider_id]
-            if own or not is_anybodys:
-                group.create_task(_settle_one(one, own, known, services, now))
+    settled: list[Billed] = []
+    for one in page if rows else _long_silent(page, now):
+        own = [row for row in rows if row.provider_id == one.provider_id]
+        billed = _billed(one, own, known, now) if own or not is_anybodys else None
+        settled.extend([] if billed is None else [billed])
+    if settled:
+        await services.write_all(settlement.settle, settled)
     await _heed_silence(page, services, since=None if rows else now)
 
 
@@ -103,19 +114,13 @@ async def _note_unclear(
         unclear += unclear_lines(own, ended_at=one.ended_at, now=now)
     asked = frozenset(one.provider_id for one in page)
     if unclear or asked & known.unseen_of:
-        note = partial(
+        await services.write(
             settlement.note_unclear,
             endpoint=services.provider.endpoint,
             lines=unclear,
             asked=asked,
             now=now,
         )
-        await services.writer.apply(note)
-
-
-def _known_lines(services: Services) -> KnownLines:
-    with services.catalog.read() as session:
-        return settlement.known_lines(session, services.provider.endpoint)
 
 
 def _long_silent(page: Sequence[Unsettled], now: datetime) -> list[Unsettled]:
@@ -141,17 +146,13 @@ async def _heed_silence(
         and (since is None or since - one.ended_at > DEDUCTION_SHOWS_WITHIN)
     ]
     if turned:
-        note = partial(settlement.heed_silence, prediction_ids=turned, since=since)
-        await services.writer.apply(note)
+        await services.write(settlement.heed_silence, prediction_ids=turned, since=since)
 
 
-async def _settle_one(
-    one: Unsettled,
-    rows: Sequence[BillingRow],
-    known: KnownLines,
-    services: Services,
-    now: datetime,
-) -> None:
+def _billed(
+    one: Unsettled, rows: Sequence[BillingRow], known: KnownLines, now: datetime
+) -> Billed | None:
+    """Say what its own rows of the bill decide; None if nothing yet."""
     found = settlement_of(
         one.status,
         rows,
@@ -160,24 +161,7 @@ async def _settle_one(
         quoted=one.quoted_micros,
         noted=known.noted,
     )
-    if found is not None:
-        billed = Billed(prediction_id=one.prediction_id, found=found, now=now)
-        await services.writer.add(settlement.settle, billed)
-
-
-def _witness(services: Services) -> frozenset[str]:
-    """Give the id of a prediction that the bill must show; empty if none is known."""
-    since = services.provider.clock() - _WITNESS_IS_GOOD_FOR
-    with services.catalog.read() as session:
-        found = ledger.last_charged(session, services.provider.endpoint, since=since)
-    return frozenset() if found is None else frozenset({found})
-
-
-def _unsettled(services: Services, after: int) -> list[Unsettled]:
-    with services.catalog.read() as session:
-        return outstanding.unsettled(
-            session, services.provider.endpoint, after_id=after, limit=_PAGE
-        )
+    return None if found is None else Billed(prediction_id=one.prediction_id, found=found, now=now)
 
 
 #: While a run buys, as long as it takes to read a bill that does not yet show what ended, and so
@@ -204,8 +188,7 @@ class Readings:
 class BillWatch:
     """Settles what has ended while one run goes on buying."""
 
-    services: Services
-    stats: RunStats
+    context: RunContext
     _readings: Readings = field(default_factory=Readings)
     #: One reading at a time.
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -216,13 +199,13 @@ class BillWatch:
         Raises:
             AccountStopped: if the bill is higher than was quoted, so that no more is to be bought.
         """
-        if self.services.provider.offline:
+        if self.context.services.provider.offline:
             return
         clock = asyncio.get_running_loop().time
         async with self._reading:
             began = clock()
             if not now and not self._readings.is_due(began):
                 return
-            await settle_or_say_why(self.services, self.stats)
+            await settle_or_say_why(self.context)
             self._readings.made(began=began, ended=clock())
-            await check_drift(self.services)
+            await check_drift(self.context.services)

@@ -15,19 +15,20 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 
+from sqlalchemy.orm import Session
+
 from catalog import locations
 from catalog.errors import SourceError
 from catalog.locations import SourceRange, Unlooked, register
 from catalog.money import show
-from catalog.pricing import quote
+from catalog.pricing import PriceList, quote
 from catalog.values import ProbeStatus
 from flows.pipeline.recovery import end_dead_runs
-from flows.pipeline.runner import Runner, Step
+from flows.pipeline.runner import RunContext, Step
 from tasks.discover import discover
 from tasks.foundation.concurrency import together
 from tasks.foundation.events import tell
 from tasks.probe import probe_page
-from tasks.runtime.services import Services
 from tasks.runtime.stats import Issue, RunStats
 from tasks.storage.filters import Selection
 from tasks.storage.source import Source
@@ -41,25 +42,11 @@ UNWRITTEN = 4
 
 
 async def look_at_all(
-    scopes: Sequence[SourceRange],
-    selection: Selection,
-    services: Services,
-    runner: Runner,
-    stats: RunStats,
-    *,
-    run_id: str,
+    scopes: Sequence[SourceRange], selection: Selection, context: RunContext
 ) -> None:
     """Look at what was listed there and not looked at; ends when nobody looks any more."""
-    stats.stage = "Looking at videos"
-    claiming = _Claiming(
-        scopes=scopes,
-        selection=selection,
-        services=services,
-        runner=runner,
-        stats=stats,
-        run_id=run_id,
-    )
-    await claiming.at_all()
+    context.stats.stage = "Looking at videos"
+    await _Claiming(scopes=scopes, selection=selection, context=context).at_all()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,27 +84,30 @@ class _Claiming:
 
     scopes: Sequence[SourceRange]
     selection: Selection
-    services: Services
-    runner: Runner
-    stats: RunStats
-    run_id: str
+    context: RunContext
     _pages: int = 0
 
     async def at_all(self) -> None:
-        while await self._once_over() and not self.runner.stop_asked.is_set():
-            await asyncio.sleep(self.services.waits.others)
-            await end_dead_runs(self.services, run_id=self.run_id)
+        while await self._once_over() and not self.context.runner.stop_asked.is_set():
+            await asyncio.sleep(self.context.services.waits.others)
+            await end_dead_runs(self.context)
 
     async def _once_over(self) -> bool:
         """Look at what is free; True if other runs are still looking at some."""
         after, others = "", False
-        turns = Turns()
+        turns, stop_asked = Turns(), self.context.runner.stop_asked
         async with together() as group:
-            while not self.runner.stop_asked.is_set():
+            while not stop_asked.is_set():
                 turn = await turns.next()
-                if self.runner.stop_asked.is_set():
+                if stop_asked.is_set():
                     break  # it was asked for while the last batches came to their end
-                page = await asyncio.to_thread(self._next_page, after)
+                page = await self.context.services.read(
+                    locations.unlooked,
+                    self.scopes,
+                    after_uri=after,
+                    limit=BATCH,
+                    run_id=self.context.run_id,
+                )
                 if not page:
                     break
                 after = page[-1].listing.uri
@@ -136,30 +126,25 @@ class _Claiming:
         page = self._pages
         label = f"probe-{page} ({len(mine)} files)"
         with turn.written:
-            probe = partial(
-                probe_page, mine, self.services, self.stats, when_looked_at=turn.looked_at.close
-            )
-            await self.runner.batch(Step.PROBE, label, probe)
+            services, stats = self.context.services, self.context.stats
+            probe = partial(probe_page, mine, services, stats, when_looked_at=turn.looked_at.close)
+            await self.context.runner.batch(Step.PROBE, label, probe)
         await self._unclaim([one.id for one in mine])
-        probed = self.stats.videos.probed
+        probed = self.context.stats.videos.probed
         tell("batch.probed", batch=page, files=len(mine), probed=probed)
-
-    def _next_page(self, after: str) -> list[Unlooked]:
-        with self.services.catalog.read() as session:
-            return locations.unlooked(
-                session, self.scopes, after_uri=after, limit=BATCH, run_id=self.run_id
-            )
 
     async def _claim(self, location_ids: Sequence[int]) -> set[int]:
         if not location_ids:
             return set()
-        claim = partial(locations.claim, location_ids=location_ids, run_id=self.run_id)
-        return await self.services.writer.apply(claim)
+        return await self.context.services.write(
+            locations.claim, location_ids=location_ids, run_id=self.context.run_id
+        )
 
     async def _unclaim(self, location_ids: Collection[int]) -> None:
         """Give back what was replaced while it was looked at: it is to be looked at once more."""
-        unclaim = partial(locations.unclaim, location_ids=list(location_ids), run_id=self.run_id)
-        await self.services.writer.apply(unclaim)
+        await self.context.services.write(
+            locations.unclaim, location_ids=list(location_ids), run_id=self.context.run_id
+        )
 
 
 #: Left for another time, and no failure.
@@ -167,13 +152,7 @@ _NOT_YET = {ProbeStatus.DEFERRED, ProbeStatus.ARCHIVED}
 
 
 async def ingest(
-    sources: Sequence[Source],
-    selection: Selection,
-    services: Services,
-    runner: Runner,
-    stats: RunStats,
-    *,
-    run_id: str,
+    sources: Sequence[Source], selection: Selection, context: RunContext
 ) -> list[SourceRange]:
     """List the sources, look at what is new or changed, and count what is there.
 
@@ -183,6 +162,7 @@ async def ingest(
     Raises:
         SourceError: if none could be.
     """
+    services, runner, stats = context.services, context.runner, context.stats
     scopes: list[SourceRange] = []
     listed: list[Source] = []
     for source in sources:
@@ -206,75 +186,70 @@ async def ingest(
         if stats.failures:
             raise SourceError(stats.failures[0].what, stats.failures[0].reason)
         return []
-    await runner.call_others(run_id, [source.named for source in listed], stats)
-    await look_at_all(scopes, selection, services, runner, stats, run_id=run_id)
+    await runner.call_others(context.run_id, [source.named for source in listed], stats)
+    await look_at_all(scopes, selection, context)
     # Side by side, for each reads all that the catalog knows there.
     duplicates, _ = await asyncio.gather(
-        asyncio.to_thread(_duplicates, scopes, selection, services),
-        asyncio.to_thread(_name_troubled, scopes, selection, services, stats),
+        services.read(_duplicates, scopes, selection),
+        services.read(_name_troubled, scopes, selection, services.provider.prices, stats),
     )
     stats.videos.duplicates += duplicates
     return scopes
 
 
 async def join_in(
-    sources: Sequence[Source],
-    selection: Selection,
-    services: Services,
-    runner: Runner,
-    stats: RunStats,
-    *,
-    run_id: str,
+    sources: Sequence[Source], selection: Selection, context: RunContext
 ) -> list[SourceRange]:
     """Look, beside the run that listed these sources, at what nobody else is looking at."""
     scopes = [
-        await services.writer.apply(partial(register, uri=source.uri, kind=source.kind))
+        await context.services.write(register, uri=source.uri, kind=source.kind)
         for source in sources
     ]
-    await look_at_all(scopes, selection, services, runner, stats, run_id=run_id)
+    await look_at_all(scopes, selection, context)
     return scopes
 
 
-def _duplicates(scopes: Sequence[SourceRange], selection: Selection, services: Services) -> int:
+def _duplicates(session: Session, scopes: Sequence[SourceRange], selection: Selection) -> int:
     """Count the places that hold what another of them holds, too."""
-    with services.catalog.read() as session:
-        if selection.is_everything:
-            return locations.duplicates(session, scopes)
-        places, met = 0, set()
-        for place in locations.present(session, scopes):
-            if place.video_id is not None and selection.holds(place.uri):
-                places += 1
-                met.add(place.video_id)
+    if selection.is_everything:
+        return locations.duplicates(session, scopes)
+    places, met = 0, set()
+    for place in locations.present(session, scopes):
+        if place.video_id is not None and selection.holds(place.uri):
+            places += 1
+            met.add(place.video_id)
     return places - len(met)
 
 
 def _name_troubled(
-    scopes: Sequence[SourceRange], selection: Selection, services: Services, stats: RunStats
+    session: Session,
+    scopes: Sequence[SourceRange],
+    selection: Selection,
+    prices: PriceList,
+    stats: RunStats,
 ) -> None:
     """Name what cannot be analysed with its reason."""
     archived_bytes = 0
-    with services.catalog.read() as session:
-        for place in locations.present(session, scopes, troubled=True):
-            if not selection.holds(place.uri):
-                continue
-            if place.status is None or place.status is ProbeStatus.OK:
-                continue
-            stats.videos.deferred += place.status is ProbeStatus.DEFERRED
-            if place.status is ProbeStatus.ARCHIVED:
-                stats.videos.archived += 1
-                archived_bytes += place.size
-            if place.status not in _NOT_YET:
-                stats.videos.unreadable += 1
-                stats.failures.append(
-                    Issue(what=place.uri, reason=place.reason or place.status, kind=place.status)
-                )
+    for place in locations.present(session, scopes, troubled=True):
+        if not selection.holds(place.uri):
+            continue
+        if place.status is None or place.status is ProbeStatus.OK:
+            continue
+        stats.videos.deferred += place.status is ProbeStatus.DEFERRED
+        if place.status is ProbeStatus.ARCHIVED:
+            stats.videos.archived += 1
+            archived_bytes += place.size
+        if place.status not in _NOT_YET:
+            stats.videos.unreadable += 1
+            stats.failures.append(
+                Issue(what=place.uri, reason=place.reason or place.status, kind=place.status)
+            )
     if stats.videos.archived:
-        stats.notices.append(_archived(stats.videos.archived, archived_bytes, services))
+        stats.notices.append(_archived(stats.videos.archived, archived_bytes, prices))
 
 
-def _archived(count: int, size: int, services: Services) -> str:
+def _archived(count: int, size: int, prices: PriceList) -> str:
     """Say what is left out because nobody can read it, and what it would cost at most."""
-    prices = services.provider.prices
     most = quote(Decimal(prices.most_seconds), prices) or 0
     cost = f", for {show(most * count)} a task at most" if most else ""
     what = "1 object lies" if count == 1 else f"{count:,} objects lie"

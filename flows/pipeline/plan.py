@@ -6,11 +6,10 @@ and its clock.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from functools import partial
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
@@ -24,7 +23,8 @@ from catalog.money import show
 from catalog.planning import Plan, Terms, make_plan
 from catalog.pricing import MOLMO2_PRICES
 from catalog.settlement import Drift
-from flows.pipeline.request import RunOptions
+from flows.pipeline.request import RunRequest
+from flows.pipeline.runner import RunContext
 from tasks.publish import Addresses, CannotAddress
 from tasks.runtime.services import Services
 from tasks.runtime.stats import Issue, RunStats
@@ -35,12 +35,10 @@ from tasks.storage.filters import Filter, Selection
 class Planner:
     """Makes plans for one run, as often as it asks what is left."""
 
-    services: Services
-    run_id: str
-    options: RunOptions
+    context: RunContext
+    request: RunRequest
     spec: AnalysisSpec
     selection: Selection
-    zone: ZoneInfo
 
     async def plan(
         self, scopes: Sequence[SourceRange], *, collected: Container[int] = frozenset()
@@ -48,69 +46,70 @@ class Planner:
         """Say what is to be done now, by a run that has collected some analyses itself."""
         if not scopes:
             return Plan()
-        await self.services.writer.apply(partial(analyses.want, scopes=scopes, spec=self.spec))
-        return await asyncio.to_thread(self._plan, scopes, collected)
+        services = self.context.services
+        await services.write(analyses.want, scopes=scopes, spec=self.spec)
+        return await services.read(self._plan, scopes, collected)
 
-    def _plan(self, scopes: Sequence[SourceRange], collected: Container[int]) -> Plan:
-        with self.services.catalog.read() as session:
-            free = free_in_all(self._usages(session))
-            terms = Terms(
-                prices=self.services.provider.prices,
-                free_micros=free,
-                most_videos=self.options.limit,
-                retry_failed=self.options.retry_failed,
-                accepts=self.selection.holds,
-                compare_with=MOLMO2_PRICES if self.services.provider.offline else None,
-                collected=collected,
-            )
-            stream = analyses.stream(session, scopes, self.spec, self.options.order)
-            return make_plan(stream, terms)
-
-    def _usages(self, session: Session) -> list[BudgetUsage]:
-        scopes = scopes_at(self.services.clock(), run_id=self.run_id, zone=self.zone)
-        usage = budgets.usages(session, [scopes.run])
-        return [
-            *usage,
-            budgets.in_force(session, scopes.day, DAY),
-            budgets.in_force(session, scopes.month, MONTH),
-        ]
+    def _plan(
+        self, session: Session, scopes: Sequence[SourceRange], collected: Container[int]
+    ) -> Plan:
+        services, videos = self.context.services, self.request.videos
+        usages = usages_in_force(
+            session, services.clock(), run_id=self.context.budget_run_id, zone=services.zone
+        )
+        terms = Terms(
+            prices=services.provider.prices,
+            free_micros=free_in_all(usages),
+            most_videos=videos.limit,
+            retry_failed=self.request.questions.retry_failed,
+            accepts=self.selection.holds,
+            compare_with=MOLMO2_PRICES if services.provider.offline else None,
+            collected=collected,
+        )
+        stream = analyses.stream(session, scopes, self.spec, videos.order)
+        return make_plan(stream, terms)
 
 
-def new_planner(options: RunOptions, services: Services, *, run_id: str, zone: ZoneInfo) -> Planner:
-    """Put a planner together for one run."""
-    return Planner(
-        services=services,
-        run_id=run_id,
-        options=options,
-        spec=AnalysisSpec(
-            model=services.provider.prices.model,
-            tasks=options.tasks,
-            instructions=options.instructions,
-        ),
-        selection=Selection(names=Filter(include=options.include, exclude=options.exclude)),
-        zone=zone,
+def usages_in_force(
+    session: Session, now: datetime, *, run_id: str | None, zone: ZoneInfo
+) -> tuple[BudgetUsage, ...]:
+    """Give how the budgets of the day and the month stand, and of the run where it is known."""
+    scopes = scopes_at(now, run_id=run_id or "", zone=zone)
+    return (
+        *budgets.usages(session, [scopes.run]),
+        budgets.in_force(session, scopes.day, DAY),
+        budgets.in_force(session, scopes.month, MONTH),
     )
 
 
-async def require_budget(options: RunOptions, services: Services) -> None:
+def new_planner(request: RunRequest, context: RunContext) -> Planner:
+    """Put a planner together for one run."""
+    questions, videos = request.questions, request.videos
+    return Planner(
+        context=context,
+        request=request,
+        spec=AnalysisSpec(
+            model=context.services.provider.prices.model,
+            tasks=questions.tasks,
+            instructions=questions.instructions,
+        ),
+        selection=Selection(names=Filter(include=videos.include, exclude=videos.exclude)),
+    )
+
+
+async def require_budget(request: RunRequest, services: Services) -> None:
     """See to it that a paid run has a limit.
 
     Raises:
         UsageError: if it has none of its own, and no day or month has one.
     """
-    if services.provider.offline or options.budget_micros is not None:
+    if services.provider.offline or request.budget_micros is not None:
         return
-    if not await asyncio.to_thread(_has_standing_limit, services):
+    standing = await services.read(budgets.usages, [DAY, MONTH])
+    if all(usage.limit_micros is None for usage in standing):
         raise UsageError(
             "A paid run needs a limit; give --budget 25 for this run, or set one for every day "
             "with `reelcat budget --day 25`."
-        )
-
-
-def _has_standing_limit(services: Services) -> bool:
-    with services.catalog.read() as session:
-        return any(
-            usage.limit_micros is not None for usage in budgets.usages(session, [DAY, MONTH])
         )
 
 
@@ -149,7 +148,7 @@ async def learn_time(services: Services) -> None:
         await services.provider.client.balance()
 
 
-async def check_account(plan: Plan, services: Services, stats: RunStats) -> None:
+async def check_account(plan: Plan, context: RunContext) -> None:
     """Check, for a plan that would spend something, whether the account is fit to.
 
     Raises:
@@ -159,8 +158,8 @@ async def check_account(plan: Plan, services: Services, stats: RunStats) -> None
     """
     if not plan.planned_micros:
         return
-    await check_drift(services)
-    await _check_balance(plan, services, stats)
+    await check_drift(context.services)
+    await _check_balance(plan, context)
 
 
 async def check_drift(services: Services) -> None:
@@ -187,25 +186,21 @@ async def check_drift(services: Services) -> None:
 
 async def unacknowledged_drift(services: Services) -> Drift:
     """Give by how much the bill is higher than quoted, as far as nobody took note."""
-    return await asyncio.to_thread(_read_drift, services)
+    return await services.read(settlement.unseen, services.provider.endpoint)
 
 
-def _read_drift(services: Services) -> Drift:
-    with services.catalog.read() as session:
-        return settlement.unseen(session, services.provider.endpoint)
-
-
-async def name_drift(services: Services, stats: RunStats) -> None:
+async def name_drift(context: RunContext) -> None:
     """Make a bill that is higher than was quoted, and not acknowledged, a failure of the run."""
     try:
-        await check_drift(services)
+        await check_drift(context.services)
     except AccountStopped as error:
-        endpoint = services.provider.endpoint
-        stats.failures.append(Issue(what=endpoint, reason=str(error), kind="drift"))
+        endpoint = context.services.provider.endpoint
+        context.stats.failures.append(Issue(what=endpoint, reason=str(error), kind="drift"))
 
 
-async def _check_balance(plan: Plan, services: Services, stats: RunStats) -> None:
-    balance = await services.provider.client.balance()
+async def _check_balance(plan: Plan, context: RunContext) -> None:
+    stats = context.stats
+    balance = await context.services.provider.client.balance()
     if balance is None:
         stats.notices.append("The provider does not tell the account's balance.")
         return
@@ -222,9 +217,7 @@ async def _check_balance(plan: Plan, services: Services, stats: RunStats) -> Non
         )
 
 
-async def check_price(
-    plan: Plan, addresses: Addresses, services: Services, stats: RunStats
-) -> bool:
+async def check_price(plan: Plan, addresses: Addresses, context: RunContext) -> bool:
     """Compare our quote for one video with the provider's own; it may be uploaded for that.
 
     False if the provider did not say what it would charge.
@@ -234,7 +227,7 @@ async def check_price(
     """
     if not plan.planned_micros:
         return True
-    job = plan.jobs[0]
+    services, job = context.services, plan.jobs[0]
     try:
         url = await addresses.of(job, services.new_token())
     except CannotAddress:
@@ -247,7 +240,7 @@ async def check_price(
     except ProviderUnreadable:
         quote = None
     if quote is None:
-        stats.notices.append("The provider does not quote a price of its own.")
+        context.stats.notices.append("The provider does not quote a price of its own.")
         return False
     if quote.price_micros > job.quote_micros:
         raise AccountStopped(

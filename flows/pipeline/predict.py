@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
-from zoneinfo import ZoneInfo
 
 from catalog.analyses import AnalysisSpec
 from catalog.errors import AccountStopped
@@ -30,14 +29,13 @@ from catalog.values import (
 )
 from flows.pipeline.billing import BillWatch
 from flows.pipeline.prediction import ReservedAnalysis, Reserver, Tracker
-from flows.pipeline.runner import Runner, Step
+from flows.pipeline.runner import RunContext, Step
 from tasks.foundation.concurrency import together
 from tasks.poll import Poller
 from tasks.publish import Addresses, CannotAddress
 from tasks.runtime.breaker import Breaker
-from tasks.runtime.services import Services
 from tasks.runtime.starter import Starter
-from tasks.runtime.stats import Issue, RunStats
+from tasks.runtime.stats import Issue
 from tasks.submit import submit
 from tasks.wavespeed.pacing import StartPacer
 from tasks.wavespeed.polling import PollSchedule, ServiceTimes, Unseen
@@ -58,13 +56,8 @@ _SLOW = timedelta(seconds=15)
 class Engine:
     """Everything that the predictions of one run share."""
 
-    services: Services
-    run_id: str
-    #: Whose budget pays: this run's, or that of the run which it shares.
-    budget_run_id: str
+    context: RunContext
     spec: AnalysisSpec
-    runner: Runner
-    stats: RunStats
     reserver: Reserver
     starter: Starter
     addresses: Addresses
@@ -95,7 +88,7 @@ class Engine:
                 self._queue(len(batch))
                 label = f"predict-{number} ({len(batch)} analyses)"
                 work = partial(self._batch, batch)
-                group.create_task(self.runner.batch(Step.PREDICT, label, work))
+                group.create_task(self.context.runner.batch(Step.PREDICT, label, work))
                 await self._below_low_water.wait()
                 if self.halted:
                     break
@@ -128,9 +121,9 @@ class Engine:
 
     async def watch(self) -> None:
         """Run beside everything else: when asked to stop, submit no more, and soon wait no more."""
-        await self.runner.stop_asked.wait()
+        await self.context.runner.stop_asked.wait()
         self.halt()
-        await asyncio.sleep(self.services.waits.grace)
+        await asyncio.sleep(self.context.services.waits.grace)
         self.tracker.leave()
 
     def halt(self) -> None:
@@ -157,7 +150,7 @@ class Engine:
 
     async def _predict(self, reserved: ReservedAnalysis) -> None:
         """Take one analysis as far as it goes; a passing refusal is tried again with a new hold."""
-        pause, tries = self.services.waits.pause, 0
+        pause, tries = self.context.services.waits.pause, 0
         job = reserved.job
         current: ReservedAnalysis | None = reserved
         with contextlib.ExitStack() as waiting:
@@ -177,7 +170,7 @@ class Engine:
                 wait = self._wait_after(refusal, pause)
                 self.starter.pause(wait)
                 await self._wait(wait)
-                pause = min(2 * pause, self.services.waits.most_pause)
+                pause = min(2 * pause, self.context.services.waits.most_pause)
                 again = await self.reserver.secure([job])
                 current = again[0] if again else None
 
@@ -189,7 +182,7 @@ class Engine:
         Whoever was not refused waits no longer.
         """
         job, held = reserved.job, reserved.held
-        began = self.services.clock()
+        began = self.context.services.clock()
         async with self._prefetch:
             url: str | None = None
             try:
@@ -207,30 +200,30 @@ class Engine:
                 self._check_starved()
                 await self.reserver.give_back(held, None)
                 return None
-        began = self.services.clock()
+        began = self.context.services.clock()
         outcome = await submit(
             job,
             held,
             url,
             self.spec,
-            self.services,
+            self.context.services,
             intended_at=intended_at,
             is_halted=lambda: self.halted,
             saw=partial(self._saw, began=began),
         )
-        if self.services.clock() - began > _SLOW:
+        if self.context.services.clock() - began > _SLOW:
             self.starter.slow_down()
         if isinstance(outcome, Refused):
             return outcome
         waiting.close()
         match outcome:
             case Uncertain():
-                self.stats.analyses.submitted += 1
+                self.context.stats.analyses.submitted += 1
                 self.tracker.lost(held.prediction_id, job)
             case Accepted(provider_id=provider_id):
-                self.stats.analyses.submitted += 1
+                self.context.stats.analyses.submitted += 1
                 following = self.tracker.follow(
-                    held.prediction_id, provider_id, self.services.provider.clock(), job
+                    held.prediction_id, provider_id, self.context.services.provider.clock(), job
                 )
                 await self._keeping_account(following)
         return None
@@ -238,10 +231,10 @@ class Engine:
     def _wait_after(self, refusal: Refused | Uncertain, pause: float) -> float:
         """As long as the provider asks, else longer for each refusal in a row."""
         longer: float = pause * 4 ** max(0, self.breaker.in_a_row - 1)
-        return refusal.retry_after_seconds or min(longer, self.services.waits.most_pause)
+        return refusal.retry_after_seconds or min(longer, self.context.services.waits.most_pause)
 
     def _saw(self, outcome: SubmitOutcome, began: datetime) -> None:
-        self.breaker.saw(outcome, began=began, now=self.services.clock())
+        self.breaker.saw(outcome, began=began, now=self.context.services.clock())
         if self.breaker.opened_by is not None:
             self.halt()
         elif (
@@ -249,7 +242,7 @@ class Engine:
             and outcome.kind is not None
             and outcome.kind.concerns_others
         ):
-            self.starter.pause(self._wait_after(outcome, self.services.waits.pause))
+            self.starter.pause(self._wait_after(outcome, self.context.services.waits.pause))
 
     def _check_starved(self) -> None:
         """Stop a run whose next start would wait for ever."""
@@ -259,8 +252,8 @@ class Engine:
                 "Predictions that do not end take all of the account's room for further ones; run "
                 "again when `reelcat status` shows fewer in flight, or with a higher --concurrency."
             )
-            endpoint = self.services.provider.endpoint
-            self.stats.failures.append(Issue(what=endpoint, reason=reason, kind="provider"))
+            endpoint = self.context.services.provider.endpoint
+            self.context.stats.failures.append(Issue(what=endpoint, reason=reason, kind="provider"))
 
     def stop_account(self, error: AccountStopped) -> None:
         """Take note that the account refuses everything: nothing is submitted any more."""
@@ -274,18 +267,9 @@ class Engine:
                 await self._halt.wait()
 
 
-def new_engine(
-    services: Services,
-    *,
-    run_id: str,
-    spec: AnalysisSpec,
-    zone: ZoneInfo,
-    runner: Runner,
-    stats: RunStats,
-    rng: random.Random,
-    budget_run_id: str | None = None,
-) -> Engine:
-    """Put an engine together for one run; `budget_run_id` is the run that it shares, if any."""
+def new_engine(context: RunContext, *, spec: AnalysisSpec, rng: random.Random) -> Engine:
+    """Put an engine together for one run."""
+    services = context.services
     limits, addresses = services.provider.limits, Addresses(services=services)
     pacer = None if limits.starts_per_minute is None else StartPacer(limits.starts_per_minute)
     poller = Poller(
@@ -297,26 +281,14 @@ def new_engine(
     )
     starter = Starter(services=services, pacer=pacer, ended=poller.likely_ended)
     return Engine(
-        services=services,
-        run_id=run_id,
-        budget_run_id=budget_run_id or run_id,
+        context=context,
         spec=spec,
-        runner=runner,
-        stats=stats,
-        reserver=Reserver(
-            services=services,
-            run_id=run_id,
-            budget_run_id=budget_run_id or run_id,
-            zone=zone,
-            stats=stats,
-            addresses=addresses,
-        ),
+        reserver=Reserver(context=context, addresses=addresses),
         starter=starter,
         addresses=addresses,
-        bill=BillWatch(services=services, stats=stats),
+        bill=BillWatch(context=context),
         tracker=Tracker(
-            services=services,
-            stats=stats,
+            context=context,
             addresses=addresses,
             poller=poller,
             on_end=starter.make_room,

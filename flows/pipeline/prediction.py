@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
-from zoneinfo import ZoneInfo
 
 from catalog import holding, predictions
 from catalog.budget_limits import scopes_at
@@ -16,11 +14,11 @@ from catalog.holding import Pick, Purchase, Reservation
 from catalog.outstanding import Orphan
 from catalog.planning import Candidate
 from catalog.values import Completed, Ended, Failed, Gone, Pending, RefusalKind, Refused
+from flows.pipeline.runner import RunContext
 from tasks.poll import Poller
 from tasks.publish import Addresses, VideoAccess
 from tasks.record import MEDIA_ACCESS_FAILED, record
-from tasks.runtime.services import Services
-from tasks.runtime.stats import Issue, RunStats
+from tasks.runtime.stats import Issue
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,38 +35,34 @@ class ReservedAnalysis:
 class Reserver:
     """Sets money aside on behalf of one run."""
 
-    services: Services
-    run_id: str
-    #: Whose budget pays: this run's, or that of the run which it shares.
-    budget_run_id: str
-    zone: ZoneInfo
-    stats: RunStats
+    context: RunContext
     addresses: Addresses
 
     async def secure(self, jobs: Sequence[Candidate]) -> list[ReservedAnalysis]:
         """Set the money aside; what the budgets do not reach is counted."""
-        now = self.services.clock()
+        services, stats = self.context.services, self.context.stats
+        now = services.clock()
         by_analysis = {job.left.analysis_id: job for job in jobs}
-        result = await self.services.writer.apply(
-            partial(
-                holding.hold,
-                picks=[
-                    Pick(analysis_id=job.left.analysis_id, quote_micros=job.quote_micros)
-                    for job in jobs
-                ],
-                purchase=Purchase(
-                    run_id=self.budget_run_id,
-                    owner_run_id=self.run_id,
-                    endpoint=self.services.provider.endpoint,
-                    price_list=self.services.provider.prices.version,
-                    scopes=scopes_at(now, run_id=self.budget_run_id, zone=self.zone),
+        result = await services.write(
+            holding.hold,
+            picks=[
+                Pick(analysis_id=job.left.analysis_id, quote_micros=job.quote_micros)
+                for job in jobs
+            ],
+            purchase=Purchase(
+                run_id=self.context.budget_run_id,
+                owner_run_id=self.context.run_id,
+                endpoint=services.provider.endpoint,
+                price_list=services.provider.prices.version,
+                scopes=scopes_at(
+                    now, run_id=self.context.budget_run_id, zone=self.context.services.zone
                 ),
-                now=now,
-                unique=self.services.new_token,
-            )
+            ),
+            now=now,
+            unique=services.new_token,
         )
-        self.stats.analyses.over_budget += len(result.over_budget)
-        self.stats.analyses.in_flight_elsewhere += len(result.taken)
+        stats.analyses.over_budget += len(result.over_budget)
+        stats.analyses.in_flight_elsewhere += len(result.taken)
         reserved = [by_analysis[held.analysis_id] for held in result.held]
         places = await self.addresses.places(reserved)
         return [
@@ -79,14 +73,12 @@ class Reserver:
     async def give_back(self, held: Reservation, refusal: Refused | None) -> None:
         """Release a hold that nothing was sent for."""
         retry = refusal is None or refusal.kind is not RefusalKind.ITEM
-        await self.services.writer.apply(
-            partial(
-                predictions.drop,
-                prediction_id=held.prediction_id,
-                reason=None if refusal is None else refusal.reason,
-                retry=retry,
-                now=self.services.clock(),
-            )
+        await self.context.services.write(
+            predictions.drop,
+            prediction_id=held.prediction_id,
+            reason=None if refusal is None else refusal.reason,
+            retry=retry,
+            now=self.context.services.clock(),
         )
 
 
@@ -94,8 +86,7 @@ class Reserver:
 class Tracker:
     """Waits for the predictions of one run, and for what earlier runs left."""
 
-    services: Services
-    stats: RunStats
+    context: RunContext
     addresses: Addresses
     poller: Poller
     #: Called when one has been seen to end, before that is written down.
@@ -151,22 +142,22 @@ class Tracker:
         self._forget_trouble(job)
         trouble = Issue(what=job.left.uri, reason=f"{job.left.task}: {reason}", kind="analysis")
         self._troubles[job.left.analysis_id] = trouble
-        self.stats.analyses.failed += 1
-        self.stats.failures.append(trouble)
+        self.context.stats.analyses.failed += 1
+        self.context.stats.failures.append(trouble)
 
     def _collected_nothing(self, orphan: Orphan, ended: Failed | Gone) -> None:
         """Count that an earlier run's prediction ended without an answer, unless it is had yet."""
         reason = ended.reason if isinstance(ended, Failed) else "The provider no longer knows it."
         trouble = Issue(what=f"prediction {orphan.prediction_id}", reason=reason, kind="analysis")
         self._troubles[orphan.analysis_id] = trouble
-        self.stats.analyses.failed += 1
-        self.stats.failures.append(trouble)
+        self.context.stats.analyses.failed += 1
+        self.context.stats.failures.append(trouble)
 
     def _forget_trouble(self, job: Candidate) -> None:
         trouble = self._troubles.pop(job.left.analysis_id, None)
         if trouble is not None:
-            self.stats.analyses.failed -= 1
-            self.stats.failures.remove(trouble)
+            self.context.stats.analyses.failed -= 1
+            self.context.stats.failures.remove(trouble)
 
     async def _follow(
         self,
@@ -182,10 +173,10 @@ class Tracker:
                 provider_id, accepted_at, None if orphan is None else orphan.expires_at
             )
         except AccountStopped:
-            self.stats.analyses.left_running += 1
+            self.context.stats.analyses.left_running += 1
             raise
         if ended is None or isinstance(ended, Pending):
-            self.stats.analyses.left_running += 1
+            self.context.stats.analyses.left_running += 1
             if ended is not None:
                 self._name_left(prediction_id, provider_id, ended, job)
             return
@@ -194,14 +185,14 @@ class Tracker:
             self.collected.add(orphan.analysis_id)  # before a plan can see what is written now
         duration = job.left.duration_seconds if job else orphan and orphan.duration_seconds
         await record(
-            prediction_id, ended, duration_seconds=duration or None, services=self.services
+            prediction_id, ended, duration_seconds=duration or None, services=self.context.services
         )
         if job is None:
-            self.stats.analyses.collected += 1
+            self.context.stats.analyses.collected += 1
             if orphan is not None and not isinstance(ended, Completed):
                 self._collected_nothing(orphan, ended)
         elif isinstance(ended, Completed):
-            self.stats.analyses.completed += 1
+            self.context.stats.analyses.completed += 1
             self._forget_trouble(job)
         elif isinstance(ended, Failed):
             if ended.code == MEDIA_ACCESS_FAILED:
@@ -220,7 +211,7 @@ class Tracker:
         named = f"prediction {prediction_id}"
         if job is not None:
             named, reason = job.left.uri, f"{job.left.task}: {reason}"
-        self.stats.failures.append(Issue(what=named, reason=reason, kind="running"))
+        self.context.stats.failures.append(Issue(what=named, reason=reason, kind="running"))
 
     async def _end_of(
         self, provider_id: str, accepted_at: datetime, expires_at: datetime | None

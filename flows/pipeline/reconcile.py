@@ -6,12 +6,13 @@ every few hours and for a person who wants to know.
 
 from __future__ import annotations
 
-import asyncio
 import enum
 import random
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
+
+from sqlalchemy.orm import Session
 
 from catalog import ledger, outstanding, predictions, settlement
 from catalog.analyses import AnalysisSpec
@@ -23,13 +24,11 @@ from flows.pipeline.plan import learn_time, name_drift
 from flows.pipeline.predict import Engine, new_engine
 from flows.pipeline.recovery import name_uncertain, resolve, take_over
 from flows.pipeline.report import RunReport, status_of
-from flows.pipeline.request import RunOptions
+from flows.pipeline.request import RunRequest
 from flows.pipeline.run_record import background, recorded
-from flows.pipeline.runner import Runner, Step
-from flows.settings import Settings
+from flows.pipeline.runner import RunContext, Step
 from tasks.foundation.concurrency import together
-from tasks.runtime.services import Services
-from tasks.runtime.stats import Issue, RunStats
+from tasks.runtime.stats import Issue
 
 
 class Acknowledge(enum.Enum):
@@ -40,11 +39,8 @@ class Acknowledge(enum.Enum):
 
 
 async def reconcile(
-    options: RunOptions,
-    settings: Settings,
-    services: Services,
-    runner: Runner,
-    stats: RunStats,
+    request: RunRequest,
+    context: RunContext,
     *,
     assume_lost: Sequence[int] = (),
     older_than: timedelta | None = None,
@@ -62,37 +58,35 @@ async def reconcile(
     Raises:
         UsageError: if one of those is not uncertain; nothing is decided then.
     """
+    services, runner = context.services, context.runner
     await learn_time(services)
-    async with recorded("reconcile", options, services, stats) as record:
+    async with recorded("reconcile", request, context) as record:
         engine = new_engine(
-            services,
-            run_id=record.run_id,
-            spec=AnalysisSpec(model=services.provider.prices.model, tasks=options.tasks),
-            zone=settings.zone,
-            runner=runner,
-            stats=stats,
+            context,
+            spec=AnalysisSpec(model=services.provider.prices.model, tasks=request.questions.tasks),
             rng=random.Random(),  # noqa: S311 - spreads polls, guards nothing
         )
         async with background(engine.watch()):
-            orphans = await take_over(services, run_id=record.run_id, stats=stats)
-            named = await asyncio.to_thread(_named, assume_lost, older_than, services)
-            orphans += await _adopt(services, record.run_id, stats, after_restore=after_restore)
-            await runner.batch(Step.COLLECT, "collect", partial(_collect, engine, orphans, stats))
-            await _assume_lost(named, services, stats)
-            await runner.batch(Step.SETTLE, "settle", partial(settle_or_say_why, services, stats))
+            orphans = await take_over(context)
+            named = await services.read(
+                _named, assume_lost, older_than, now=services.provider.clock()
+            )
+            orphans += await _adopt(context, after_restore=after_restore)
+            await runner.batch(Step.COLLECT, "collect", partial(_collect, engine, orphans))
+            await _assume_lost(named, context)
+            await runner.batch(Step.SETTLE, "settle", partial(settle_or_say_why, context))
         if acknowledge is Acknowledge.DRIFT:
-            await _acknowledge(services, stats)
-        record.report = await _report(record.run_id, engine, services, stats)
+            await _acknowledge(context)
+        record.report = await _report(engine)
     return record.report
 
 
-async def _adopt(
-    services: Services, run_id: str, stats: RunStats, *, after_restore: bool
-) -> list[Orphan]:
+async def _adopt(context: RunContext, *, after_restore: bool) -> list[Orphan]:
     """Search the provider's list for what this catalog does not know that it bought."""
+    services, stats = context.services, context.stats
     if services.provider.offline:
         return []
-    found = await adopt_listed(services, run_id=run_id, stats=stats)
+    found = await adopt_listed(context)
     if not after_restore:
         return found or []
     if found is None:
@@ -104,7 +98,7 @@ async def _adopt(
             Issue(what=services.provider.endpoint, reason=reason, kind="provider")
         )
         return []
-    waiting = await asyncio.to_thread(count_waiting, services)
+    waiting = await count_waiting(services)
     if waiting:
         stats.notices.append(
             f"{waiting} more are of videos or questions that this catalog does not know yet; the "
@@ -117,27 +111,25 @@ async def _adopt(
     return found
 
 
-async def _collect(engine: Engine, orphans: Sequence[Orphan], stats: RunStats) -> None:
-    stats.stage = "Asking after lost answers"
+async def _collect(engine: Engine, orphans: Sequence[Orphan]) -> None:
+    context = engine.context
+    context.stats.stage = "Asking after lost answers"
     async with together() as group:
         group.create_task(engine.collect(orphans))
         try:
-            resolved = await resolve(
-                engine.services, run_id=engine.run_id, until=engine.runner.stop_asked
-            )
+            resolved = await resolve(context, until=context.runner.stop_asked)
         except AccountStopped as error:  # what runs is collected all the same
             engine.stop_account(error)
             return
-        stats.stage = "Collecting what is out"
+        context.stats.stage = "Collecting what is out"
         await engine.collect(resolved.adopted)
 
 
 def _named(
-    assume_lost: Sequence[int], older_than: timedelta | None, services: Services
+    session: Session, assume_lost: Sequence[int], older_than: timedelta | None, *, now: datetime
 ) -> list[int]:
     """Give the uncertain submissions that a person gives up: these, and those that are older."""
-    with services.catalog.read() as session:
-        uncertain = outstanding.lost(session, None)
+    uncertain = outstanding.lost(session, None)
     known = {one.prediction_id for one in uncertain}
     for prediction_id in assume_lost:
         if prediction_id not in known:
@@ -146,49 +138,50 @@ def _named(
             )
     named = list(assume_lost)
     if older_than is not None:
-        oldest = services.provider.clock() - older_than
+        oldest = now - older_than
         named += [one.prediction_id for one in uncertain if one.submitted_at < oldest]
     return list(dict.fromkeys(named))
 
 
-async def _acknowledge(services: Services, stats: RunStats) -> None:
-    found = await services.writer.apply(
-        partial(settlement.acknowledge, endpoint=services.provider.endpoint, now=services.clock())
+async def _acknowledge(context: RunContext) -> None:
+    services = context.services
+    found = await services.write(
+        settlement.acknowledge, endpoint=services.provider.endpoint, now=services.clock()
     )
     noted = f"Took note of {found.predictions} bills that were higher than quoted"
     if found.lines:
         noted += f", and of {found.lines} lines that cannot be counted"
-    stats.notices.append(f"{noted}.")
+    context.stats.notices.append(f"{noted}.")
 
 
-async def _assume_lost(prediction_ids: Sequence[int], services: Services, stats: RunStats) -> None:
+async def _assume_lost(prediction_ids: Sequence[int], context: RunContext) -> None:
+    services = context.services
     for prediction_id in prediction_ids:
-        change = partial(predictions.assume_lost, prediction_id=prediction_id, now=services.clock())
-        if not await services.writer.apply(change):
-            stats.notices.append(
+        if not await services.write(
+            predictions.assume_lost, prediction_id=prediction_id, now=services.clock()
+        ):
+            context.stats.notices.append(
                 f"Prediction {prediction_id} was not given up: the provider's list has told what "
                 "became of it."
             )
 
 
-async def _report(run_id: str, engine: Engine, services: Services, stats: RunStats) -> RunReport:
-    def read() -> list[str]:
-        with services.catalog.read() as session:
-            totals = ledger.totals(session)
-            stats.money.held, stats.money.charged = totals.held, totals.charged
-            return outstanding.uncertain_names(session)
-
-    name_uncertain(await asyncio.to_thread(read), stats)
-    await name_drift(services, stats)
+async def _report(engine: Engine) -> RunReport:
+    context = engine.context
+    services, stats = context.services, context.stats
+    totals = await services.read(ledger.totals)
+    stats.money.held, stats.money.charged = totals.held, totals.charged
+    name_uncertain(await services.read(outstanding.uncertain_names), stats)
+    await name_drift(context)
     stopped = engine.account_stop
     status = status_of(
         stats,
         account_stopped=stopped is not None,
-        interrupted=engine.runner.stop_asked.is_set(),
+        interrupted=context.runner.stop_asked.is_set(),
         budget_reached=False,
     )
     return RunReport(
-        run_id=run_id,
+        run_id=context.run_id,
         status=status,
         stats=stats,
         stopped_by=None if stopped is None else str(stopped),

@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -25,47 +24,48 @@ from catalog.matching import (
 from catalog.outstanding import Orphan
 from catalog.values import ListedPrediction, PredictionStatus, RefusalKind, Refused
 from flows.pipeline.adoption import adopt_listed
+from flows.pipeline.runner import RunContext
 from tasks.foundation.processes import host, living
-from tasks.runtime.services import Services
+from tasks.runtime.services import Provider, Services
 from tasks.runtime.stats import Issue, RunStats
 
 #: Stands for the sandbox inside each process.
 OFFLINE_ENDPOINT = "offline"
 
 
-async def end_dead_runs(services: Services, *, run_id: str) -> None:
+async def end_dead_runs(context: RunContext) -> None:
     """Write down which other runs are certainly dead: what they had claimed is free again."""
+    services = context.services
     now = services.clock()
-    liveness = await asyncio.to_thread(_unfinished_runs, services)
-    others = [seen for seen in liveness if seen.run_id != run_id]
+    liveness = await services.read(runs.unfinished)
+    others = [seen for seen in liveness if seen.run_id != context.run_id]
     alive = await asyncio.to_thread(living) if others else {}
     dead = [
         seen.run_id for seen in others if runs.is_dead(seen, here=host(), living=alive, now=now)
     ]
     if dead:
-        await services.writer.apply(partial(runs.bury, run_ids=dead, now=now))
+        await services.write(runs.bury, run_ids=dead, now=now)
 
 
-async def is_anything_left(services: Services, *, run_id: str) -> bool:
+async def is_anything_left(context: RunContext) -> bool:
     """Whether there is anything that no living run looks after."""
-
-    def look() -> bool:
-        with services.catalog.read() as session:
-            alive = outstanding.alive_runs(session)
-            return bool(outstanding.orphans(session, run_id=run_id, alive=alive))
-
-    return await asyncio.to_thread(look)
+    return bool(await context.services.read(_orphans, context.run_id))
 
 
-async def take_over(services: Services, *, run_id: str, stats: RunStats) -> list[Orphan]:
+def _orphans(session: Session, run_id: str) -> Sequence[Orphan]:
+    return outstanding.orphans(session, run_id=run_id, alive=outstanding.alive_runs(session))
+
+
+async def take_over(context: RunContext) -> list[Orphan]:
     """Look after what dead runs left; gives what runs at the provider and must be collected.
 
     What was held and not sent is released, once the provider's list was searched for it. What was
     being sent when its process died is uncertain. What is out elsewhere is left alone.
     """
-    await end_dead_runs(services, run_id=run_id)
+    services, stats = context.services, context.stats
+    await end_dead_runs(context)
     now = services.provider.clock.latest()
-    found = await services.writer.apply(partial(_take_orphans, run_id=run_id))
+    found = await services.write(_take_orphans, run_id=context.run_id)
     running: list[Orphan] = []
     wrong: list[Orphan] = []
     elsewhere = 0
@@ -73,7 +73,7 @@ async def take_over(services: Services, *, run_id: str, stats: RunStats) -> list
     if any(one.status is PredictionStatus.HELD and _is_here(one, services) for one in found):
         # A catalog that was restored from a backup calls held what was sent after it.
         taken = frozenset(one.prediction_id for one in found)
-        searched = await adopt_listed(services, run_id=run_id, stats=stats, taken=taken)
+        searched = await adopt_listed(context, taken=taken)
         may_release = searched is not None
         if not may_release:
             reason = "What a run that died held stays held until the provider's list can be read."
@@ -92,7 +92,7 @@ async def take_over(services: Services, *, run_id: str, stats: RunStats) -> list
         else:
             wrong.append(orphan)
     if wrong:  # at once, so that no plan sees a part of it
-        await services.writer.apply(partial(_put_right, orphans=wrong, now=now))
+        await services.write(_put_right, orphans=wrong, now=now)
     if elsewhere:
         stats.notices.append(
             f"{elsewhere} predictions of earlier runs are out at another provider's address; a run "
@@ -109,11 +109,6 @@ def _is_here(orphan: Orphan, services: Services) -> bool:
 def _is_offline(endpoint: str) -> bool:
     """Whether an endpoint lived in the process that died, and never cost anything."""
     return endpoint == OFFLINE_ENDPOINT
-
-
-def _unfinished_runs(services: Services) -> list[runs.Liveness]:
-    with services.catalog.read() as session:
-        return runs.unfinished(session)
 
 
 def _take_orphans(session: Session, run_id: str) -> list[Orphan]:
@@ -168,21 +163,20 @@ class Resolution:
     still: dict[int, str]
 
 
-async def resolve(
-    services: Services, *, run_id: str, until: asyncio.Event | None = None
-) -> Resolution:
+async def resolve(context: RunContext, *, until: asyncio.Event | None = None) -> Resolution:
     """Find out which uncertain submissions were accepted.
 
     Waits, at most the settle delay and not longer than until `until` is set, for those that may
     still appear in the list, and looks again at growing intervals; without `until` it looks once.
     """
+    services = context.services
     result = Resolution(adopted=[], released=0, still={})
     pause = services.provider.settle_delay.total_seconds() / _FIRST_PAUSE
-    lost = await asyncio.to_thread(_lost, services)
+    lost = await services.read(outstanding.lost, services.provider.endpoint)
     while lost:
         looked_at = services.provider.clock()
         verdicts = await _judge(lost, services, now=looked_at)
-        result = await _apply(verdicts, result, services, run_id)
+        result = await _apply(verdicts, result, context)
         # By the moment at which they were judged: one that grew old enough since was not.
         due = [
             one.lost_at + services.provider.settle_delay
@@ -199,45 +193,38 @@ async def resolve(
         pause *= 2
         if until.is_set():
             break
-        lost = await asyncio.to_thread(_lost, services)
+        lost = await services.read(outstanding.lost, services.provider.endpoint)
     return result
-
-
-def _lost(services: Services) -> list[Lost]:
-    with services.catalog.read() as session:
-        return outstanding.lost(session, services.provider.endpoint)
 
 
 async def _judge(lost: Sequence[Lost], services: Services, *, now: datetime) -> list[Verdict]:
     """Read the provider's list over the time in question and decide as of `now`, before it."""
+    provider = services.provider
     first = min(one.submitted_at for one in lost) - _SKEW
     since = first - _SKEW
-    expected = await asyncio.to_thread(_expected, services, max(first, now - LIST_KEEPS))
+    expected = await services.read(  # what the list must show, by id, with its submission's time
+        outstanding.accepted_since,
+        provider.endpoint,
+        provider.prices.model,
+        since=max(first, now - LIST_KEEPS),
+    )
     listed: list[ListedPrediction] = []
     complete = True
-    rows = services.provider.client.list_predictions(
-        model=services.provider.prices.model, created_after=since, created_before=now + _SKEW
+    rows = provider.client.list_predictions(
+        model=provider.prices.model, created_after=since, created_before=now + _SKEW
     )
     try:
         async for row in rows:
             listed.append(row)  # noqa: PERF401 - what was read before an error counts
     except ProviderUnreadable:
         complete = False
-    evidence = await asyncio.to_thread(_evidence, services, listed, expected, complete=complete)
-    return matching.judge(lost, evidence, settle_delay=services.provider.settle_delay, now=now)
-
-
-def _expected(services: Services, since: datetime) -> dict[str, datetime]:
-    """Give what the list must show, by id, with the time of its submission."""
-    provider = services.provider
-    with services.catalog.read() as session:
-        return outstanding.accepted_since(
-            session, provider.endpoint, provider.prices.model, since=since
-        )
+    evidence = await services.read(_evidence, provider, listed, expected, complete=complete)
+    return matching.judge(lost, evidence, settle_delay=provider.settle_delay, now=now)
 
 
 def _evidence(
-    services: Services,
+    session: Session,
+    provider: Provider,
     listed: Sequence[ListedPrediction],
     expected: Mapping[str, datetime],
     *,
@@ -245,35 +232,32 @@ def _evidence(
 ) -> Evidence:
     """Add to the list what the catalog knows of it, as it stands now that the list was read."""
     seen = {row.provider_id for row in listed}
-    with services.catalog.read() as session:
-        return Evidence(
-            listed=listed,
-            known=outstanding.known(session, [row.provider_id for row in listed]),
-            unanswered=outstanding.unanswered(
-                session, services.provider.endpoint, now=services.provider.clock.latest()
-            ),
-            complete=complete,
-            exclusive=services.provider.exclusive,
-            missing=[at for one, at in expected.items() if one not in seen],
-            account=services.provider.account,
-        )
+    return Evidence(
+        listed=listed,
+        known=outstanding.known(session, [row.provider_id for row in listed]),
+        unanswered=outstanding.unanswered(session, provider.endpoint, now=provider.clock.latest()),
+        complete=complete,
+        exclusive=provider.exclusive,
+        missing=[at for one, at in expected.items() if one not in seen],
+        account=provider.account,
+    )
 
 
 async def _apply(
-    verdicts: Sequence[Verdict], before: Resolution, services: Services, run_id: str
+    verdicts: Sequence[Verdict], before: Resolution, context: RunContext
 ) -> Resolution:
+    services, run_id = context.services, context.run_id
     adopted, released = list(before.adopted), before.released
     still: dict[int, str] = {}
     now = services.provider.clock()
     for verdict in verdicts:
         match verdict:
             case Adopt():
-                change = partial(_adopt, verdict=verdict, run_id=run_id, now=now)
-                orphan = await services.writer.apply(change)
+                orphan = await services.write(_adopt, verdict=verdict, run_id=run_id, now=now)
                 adopted.extend([orphan] if orphan is not None else [])
             case NeverAccepted(prediction_id=prediction_id):
-                released += await services.writer.apply(
-                    partial(predictions.deny, prediction_id=prediction_id, now=now)
+                released += await services.write(
+                    predictions.deny, prediction_id=prediction_id, now=now
                 )
             case StillUncertain(prediction_id=prediction_id, reason=reason):
                 still[prediction_id] = reason

@@ -1,125 +1,130 @@
-"""What one run is asked to do: the forms on Prefect's page, and the options that they become.
+"""What one run is asked to do: one model for the command line, Prefect's form and the catalog.
 
-Prefect keeps parameters and shows them to everybody who may look, so no credential is one: the
-address of a file, which may be signed, is refused by the form itself.
+A field is declared once. `Parameter` says how the command line names it; what has none there is not
+asked for on the command line. `Field` says how Prefect's page shows it. Prefect keeps parameters
+and shows them to everybody who may look, so no credential is one: the address of a file, which may
+be signed, is refused by the model itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from cyclopts import Parameter
+from cyclopts.validators import Number
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+)
+from pydantic.fields import FieldInfo
 
 from catalog.errors import UsageError
-from catalog.money import dollars, parse_dollars
+from catalog.money import parse_dollars
 from catalog.values import DEFAULT_TASKS, AnalysisType, Order
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunOptions:
-    """One run, in plain values."""
-
-    sources: tuple[str, ...]
-    tasks: tuple[AnalysisType, ...] = DEFAULT_TASKS
-    #: Empty for none.
-    instructions: str = ""
-    #: The run's own limit in micro-dollars; None for none.
-    budget_micros: int | None = None
-    #: `wavespeed`, `offline`, or None to let the settings decide.
-    provider: str | None = None
-    order: Order = Order.NEWEST
-    #: At most this many videos are described; None for all.
-    limit: int | None = None
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    #: Predictions in flight at once; None for what the tier allows.
-    concurrency: int | None = None
-    tier: str | None = None
-    retry_failed: bool = False
-    #: Follow links that lead out of a source, where the settings do not do so already.
-    follow_links: bool = False
-    #: How many workers share the run, this one among them.
-    workers: int = 1
-    #: The run that this one shares: its work, its budget, its end; None for a run of its own.
-    shares: str | None = field(default=None, repr=False)
-    flow_run_id: str | None = field(default=None, repr=False)
-
+from tasks.storage.uris import displayed
 
 #: Anything but a web address.
 _SOURCE = r"^(?!\s*[hH][tT][tT][pP][sS]?:)\s*\S"
-_DOLLARS = r"^\d{1,9}(\.\d{1,6})?$"
+_DOLLARS = r"^\d{1,10}(\.\d{1,6})?$"
+
+#: Named again for each value.
+_SEVERAL = Parameter(negative="", consume_multiple=False)
+_FLAG = Parameter(negative="", show_default=False)
+_POSITIVE = Parameter(validator=Number(gte=1))
 
 
-class _Form(BaseModel):
-    """A part of the form; a misspelled field is refused before a run begins."""
+def _source(value: Any) -> str:
+    """Take a path of any bytes, as the system names it; pydantic's own text is UTF-8 alone."""
+    if isinstance(value, str) and re.match(_SOURCE, value):
+        return value
+    raise ValueError("a source is a folder, a file, s3://bucket/prefix or @list.txt")
+
+
+def _as_written(name: str) -> str:
+    """Keep the API's own spelling of a task: `scene_description`."""
+    return name.lower()
+
+
+def _shown(value: Any) -> Any:
+    return displayed(value) if isinstance(value, str) else value
+
+
+def _once_each(tasks: tuple[AnalysisType, ...]) -> tuple[AnalysisType, ...]:
+    return tuple(dict.fromkeys(tasks))
+
+
+Source = Annotated[
+    str, PlainValidator(_source), WithJsonSchema({"type": "string", "pattern": _SOURCE})
+]
+Glob = Annotated[str, BeforeValidator(_shown)]
+
+
+class _Part(BaseModel):
+    """A part of a request; a misspelled field is refused before a run begins."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, hide_input_in_errors=True, regex_engine="python-re"
     )
 
 
-class Videos(_Form):
-    """Which videos, and which of them first."""
-
-    sources: tuple[Annotated[str, Field(pattern=_SOURCE)], ...] = Field(
-        default=(),
-        title="Sources",
-        description="Folders, files, s3://bucket/prefix or lists (@list.txt), as the worker sees "
-        "them. Empty: those in REELCAT_SOURCES of the worker.",
-        examples=[["/films", "s3://films/2009"]],
-    )
-    include: tuple[str, ...] = Field(
-        default=(),
-        title="Include",
-        description="Only files whose path below the source fits one of these globs.",
-        examples=[["**/*.mov"]],
-    )
-    exclude: tuple[str, ...] = Field(
-        default=(), title="Exclude", description="No files that fit one of these globs."
-    )
-    order: Order = Field(
-        default=Order.NEWEST,
-        title="Order",
-        description="Which videos come first, and so which ones a budget reaches.",
-    )
-    limit: int | None = Field(
-        default=None, ge=1, title="Limit", description="Describe at most this many videos."
-    )
-    follow_links: bool = Field(
-        default=False,
-        title="Follow links",
-        description="Follow links that lead out of a source, too. Who can put one there chooses "
-        "what is read and sent.",
-    )
-
-
-class Questions(_Form):
+class Questions(_Part):
     """What is asked about each video."""
 
-    tasks: tuple[AnalysisType, ...] = Field(
+    tasks: Annotated[
+        tuple[AnalysisType, ...],
+        AfterValidator(_once_each),
+        _SEVERAL,
+        Parameter(
+            name="--task",
+            name_transform=_as_written,
+            help="What to ask of each video. Repeatable.",
+        ),
+    ] = Field(
         default=DEFAULT_TASKS,
         min_length=1,
         title="Tasks",
         description="What to ask of each video; each is paid for.",
     )
-    instructions: str = Field(
+    instructions: Annotated[
+        str,
+        AfterValidator(str.strip),
+        Parameter(
+            show_default=False,
+            help="What else to tell the model, in your own words. Other words are another "
+            "question, which is paid for by itself.",
+        ),
+    ] = Field(
         default="",
         title="Instructions",
         description="What else to tell the model. Other words are another question, paid anew.",
     )
-    retry_failed: bool = Field(
+    retry_failed: Annotated[
+        bool, _FLAG, Parameter(help="Try again what failed earlier for good.")
+    ] = Field(
         default=False,
         title="Retry failed",
         description="Try again what failed earlier for good.",
     )
 
 
-class Spending(_Form):
+class Spending(_Part):
     """What it may cost."""
 
-    budget_usd: str | None = Field(
+    budget_usd: Annotated[
+        str | None,
+        Parameter(
+            name="--budget",
+            help="The most that this run may spend, in dollars. A paid run needs this, or a limit "
+            "set with `reelcat budget`.",
+        ),
+    ] = Field(
         default=None,
         pattern=_DOLLARS,
         title="Budget of this run, in dollars",
@@ -127,7 +132,13 @@ class Spending(_Form):
         "month holds besides, over all runs together. A paid run needs one or the other.",
         examples=["25", "0.50"],
     )
-    provider: Literal["wavespeed", "offline"] | None = Field(
+    provider: Annotated[
+        Literal["wavespeed", "offline"] | None,
+        Parameter(
+            help="Who describes: wavespeed costs money; offline measures with FFmpeg on this "
+            "machine and is free. Default: wavespeed if WAVESPEED_API_KEY is set, else offline."
+        ),
+    ] = Field(
         default=None,
         title="Provider",
         description="wavespeed costs money; offline measures with FFmpeg on the worker and is "
@@ -135,15 +146,75 @@ class Spending(_Form):
     )
 
 
-class Pace(_Form):
+class Videos(_Part):
+    """Which videos, and which of them first."""
+
+    sources: tuple[Source, ...] = Field(
+        default=(),
+        title="Sources",
+        description="Folders, files, s3://bucket/prefix or lists (@list.txt), as the worker sees "
+        "them. Empty: those in REELCAT_SOURCES of the worker.",
+        examples=[["/films", "s3://films/2009"]],
+    )
+    include: Annotated[
+        tuple[Glob, ...],
+        _SEVERAL,
+        Parameter(
+            show_default=False,
+            help="Only files whose path below the source fits this glob. Repeatable.",
+        ),
+    ] = Field(
+        default=(),
+        title="Include",
+        description="Only files whose path below the source fits one of these globs.",
+        examples=[["**/*.mov"]],
+    )
+    exclude: Annotated[
+        tuple[Glob, ...],
+        _SEVERAL,
+        Parameter(show_default=False, help="No files that fit this glob. Repeatable."),
+    ] = Field(default=(), title="Exclude", description="No files that fit one of these globs.")
+    order: Annotated[
+        Order, Parameter(help="Which videos come first, and so which ones a budget reaches.")
+    ] = Field(
+        default=Order.NEWEST,
+        title="Order",
+        description="Which videos come first, and so which ones a budget reaches.",
+    )
+    limit: Annotated[
+        int | None, _POSITIVE, Parameter(help="Describe at most this many videos.")
+    ] = Field(default=None, ge=1, title="Limit", description="Describe at most this many videos.")
+    follow_links: Annotated[
+        bool,
+        _FLAG,
+        Parameter(
+            help="Follow links that lead out of a source, too. Only for folders that nobody else "
+            "writes to: who can put a link there chooses what is read and sent."
+        ),
+    ] = Field(
+        default=False,
+        title="Follow links",
+        description="Follow links that lead out of a source, too. Who can put one there chooses "
+        "what is read and sent.",
+    )
+
+
+class Pace(_Part):
     """How fast."""
 
-    tier: Literal["bronze", "silver", "gold", "ultra"] | None = Field(
+    tier: Annotated[
+        Literal["bronze", "silver", "gold", "ultra"] | None,
+        Parameter(help="The account's tier. Default: REELCAT_TIER, or silver."),
+    ] = Field(
         default=None,
         title="Tier",
         description="The account's tier. Empty: REELCAT_TIER of the worker, or silver.",
     )
-    concurrency: int | None = Field(
+    concurrency: Annotated[
+        int | None,
+        _POSITIVE,
+        Parameter(help="Predictions at once. Default: what the tier allows."),
+    ] = Field(
         default=None,
         ge=1,
         title="Concurrency",
@@ -159,7 +230,48 @@ class Pace(_Form):
     )
 
 
-class Sharing(_Form):
+class RunRequest(_Part):
+    """One run, as somebody asked for it. Each part is a parameter of the flow."""
+
+    questions: Questions = Questions()
+    spending: Spending = Spending()
+    videos: Videos = Videos()
+    pace: Pace = Pace()
+
+    @classmethod
+    def of(cls, **fields: Any) -> Self:
+        """Make one of the fields of its parts, each by its own name; no two parts share one."""
+        return cls.model_validate(
+            {
+                part: {name: fields.pop(name) for name in list(fields_of(info)) if name in fields}
+                for part, info in cls.model_fields.items()
+            }
+            | fields
+        )
+
+    @property
+    def budget_micros(self) -> int | None:
+        """The run's own limit in micro-dollars; None for none."""
+        budget = self.spending.budget_usd
+        return None if budget is None else parse_dollars(budget, setting="budget_usd")
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The flow's parameters that ask for the same."""
+        return {name: getattr(self, name) for name in RunRequest.model_fields}
+
+    def of_sources(self, sources: Sequence[str]) -> RunRequest:
+        """Ask the same of these sources."""
+        videos = self.videos.model_copy(update={"sources": tuple(sources)})
+        return self.model_copy(update={"videos": videos})
+
+
+def fields_of(part: FieldInfo) -> Mapping[str, FieldInfo]:
+    """Give the fields of a part of a request."""
+    return (part.annotation or _Part).model_fields
+
+
+class Sharing(_Part):
     """Which run another worker shares."""
 
     run_id: str = Field(
@@ -167,80 +279,39 @@ class Sharing(_Form):
         title="Run",
         description="The run's id in the catalog, as its log names it.",
     )
-    sources: tuple[Annotated[str, Field(pattern=_SOURCE)], ...] = Field(
+    sources: tuple[Source, ...] = Field(
         default=(),
         title="Sources",
         description="Those of its sources to work on. Empty: all of them.",
     )
 
 
-def options_of(
-    videos: Videos,
-    questions: Questions,
-    spending: Spending,
-    pace: Pace,
-    *,
-    standing_sources: Sequence[str],
-    flow_run_id: str | None,
-) -> RunOptions:
-    """Give the options of a run.
+def with_sources(request: RunRequest, standing_sources: Sequence[str]) -> RunRequest:
+    """Give the request; where it names no source, with those of the worker's settings.
 
     Raises:
-        UsageError: if neither the form nor the worker's settings name a source.
+        UsageError: if neither names one.
     """
-    sources = videos.sources or tuple(standing_sources)
-    if not sources:
+    if request.videos.sources:
+        return request
+    if not standing_sources:
         raise UsageError(
             "No source is named; give the deployment one, or set REELCAT_SOURCES on the worker."
         )
-    budget = spending.budget_usd
-    return RunOptions(
-        sources=sources,
-        tasks=tuple(dict.fromkeys(questions.tasks)),
-        instructions=questions.instructions.strip(),
-        budget_micros=None if budget is None else parse_dollars(budget, setting="budget_usd"),
-        provider=spending.provider,
-        order=videos.order,
-        limit=videos.limit,
-        include=videos.include,
-        exclude=videos.exclude,
-        concurrency=pace.concurrency,
-        tier=pace.tier,
-        retry_failed=questions.retry_failed,
-        follow_links=videos.follow_links,
-        workers=pace.workers,
-        flow_run_id=flow_run_id,
-    )
+    return request.of_sources(standing_sources)
 
 
-def parameters_of(options: RunOptions) -> dict[str, Any]:
-    """Give the parameters that lead to these options: the way back from `options_of`."""
-    budget = options.budget_micros
-    return {
-        "videos": Videos(
-            sources=options.sources,
-            include=options.include,
-            exclude=options.exclude,
-            order=options.order,
-            limit=options.limit,
-            follow_links=options.follow_links,
-        ),
-        "questions": Questions(
-            tasks=options.tasks,
-            instructions=options.instructions,
-            retry_failed=options.retry_failed,
-        ),
-        "spending": Spending.model_validate(
-            {
-                "budget_usd": None if budget is None else str(dollars(budget)),
-                "provider": options.provider,
-            }
-        ),
-        "pace": Pace.model_validate(
-            {
-                "tier": options.tier,
-                "concurrency": options.concurrency,
-                "workers": options.workers,
-            }
-        ),
-    }
+def stored(request: RunRequest) -> dict[str, Any]:
+    """Give a request as the catalog keeps it with its run; nothing in it is a secret."""
+    return request.model_dump(mode="json")
+
+
+def read_stored(parameters: Mapping[str, Any]) -> RunRequest:
+    """Give the request of a run from what the catalog keeps; also from what version 0.1 kept.
+
+    That had the fields of all parts side by side.
+    """
+    names = set(RunRequest.model_fields)
+    if "videos" not in parameters:
+        names = {name for info in RunRequest.model_fields.values() for name in fields_of(info)}
+    return RunRequest.of(**{name: one for name, one in parameters.items() if name in names})

@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -20,33 +19,28 @@ from catalog import outstanding, runs
 from catalog.errors import CatalogError, ReelcatError, UsageError
 from flows.pipeline.predict import Engine
 from flows.pipeline.recovery import end_dead_runs, is_anything_left, take_over
-from flows.pipeline.request import RunOptions
-from flows.pipeline.run_record import options_of_record
+from flows.pipeline.request import RunRequest, read_stored
+from flows.pipeline.runner import RunContext
 from flows.settings import Settings
 from flows.wiring import open_catalog_only
 from tasks.foundation.events import tell
-from tasks.runtime.services import Services
-
-T = TypeVar("T")
 
 
 class HasEnded(ReelcatError):
     """The run that was to be shared has ended, which is nobody's fault."""
 
 
-def others_to_call(options: RunOptions) -> int:
+def others_to_call(request: RunRequest) -> int:
     """Say how many others a run calls.
 
     One that is to describe a certain number of videos calls none: who shares it would choose
     further ones.
     """
-    return options.workers - 1 if options.limit is None and options.shares is None else 0
+    return request.pace.workers - 1 if request.videos.limit is None else 0
 
 
-def shared_options(
-    settings: Settings, run_id: str, *, sources: Sequence[str], flow_run_id: str | None
-) -> RunOptions:
-    """Give the options of a run that shares this one.
+def shared_request(settings: Settings, run_id: str, *, sources: Sequence[str]) -> RunRequest:
+    """Give what a run that shares this one is asked to do; of all its sources if none is named.
 
     Raises:
         UsageError: if there is no such run.
@@ -62,9 +56,8 @@ def shared_options(
         )
     if host.has_ended:
         raise HasEnded("The run had ended before this worker came; there was nothing left to do.")
-    return options_of_record(
-        host.parameters, shares=run_id, sources=sources, flow_run_id=flow_run_id
-    )
+    request = read_stored(host.parameters)
+    return request.of_sources(sources) if sources else request
 
 
 @dataclass(kw_only=True, slots=True)
@@ -83,7 +76,7 @@ class Others:
     @property
     def is_guest(self) -> bool:
         """Whether this run shares one that was started by somebody else."""
-        return self.engine.budget_run_id != self.engine.run_id
+        return self.engine.context.shares is not None
 
     async def watch(self) -> None:
         """Run beside everything else: look after what those left who died meanwhile.
@@ -91,9 +84,9 @@ class Others:
         A look that the catalog does not allow is made again later; whatever else the run does says
         what is wrong.
         """
-        stop_asked = self.engine.runner.stop_asked
+        stop_asked = self.engine.context.runner.stop_asked
         while not stop_asked.is_set():
-            await self._wait(self.engine.services.waits.watch)
+            await self._wait(self.engine.context.services.waits.watch)
             if stop_asked.is_set():
                 return
             try:
@@ -103,17 +96,15 @@ class Others:
 
     async def _look_around(self) -> None:
         if await self._has_host_ended() and not self._waiting:
-            self.engine.runner.stop_asked.set()
+            self.engine.context.runner.stop_asked.set()
             return
         await self._take_over()
-        await count_others(self.engine)
+        await count_others(self.engine.context)
 
     async def bought(self) -> set[int]:
         """Give the analyses that others bought for this run."""
-        engine = self.engine
-        return await _read(
-            engine.services, lambda session: outstanding.bought_on(session, engine.budget_run_id)
-        )
+        context = self.engine.context
+        return await context.services.read(outstanding.bought_on, context.budget_run_id)
 
     async def waited_for(self) -> bool:
         """Wait until no other has anything of this run under way.
@@ -128,68 +119,58 @@ class Others:
             self._waiting = False
 
     async def _wait_for_all(self) -> bool:
-        engine, had = self.engine, False
-        while not engine.halted:
+        context, had = self.engine.context, False
+        while not self.engine.halted:
             if await self._has_host_ended():
                 return False
             await self._take_over()
-            if not await _read(engine.services, self._under_way):
+            if not await context.services.read(self._under_way):
                 break
             had = True
-            engine.stats.stage = "Waiting for other workers"
-            await self._wait(engine.services.waits.others)
+            context.stats.stage = "Waiting for other workers"
+            await self._wait(context.services.waits.others)
         had, self._took_over = had or self._took_over, False
         return had
 
     def _under_way(self, session: Session) -> int:
-        services = self.engine.services
+        context = self.engine.context
+        provider = context.services.provider
         return outstanding.under_way_elsewhere(
             session,
-            budget_run_id=self.engine.budget_run_id,
-            run_id=self.engine.run_id,
-            given_up_before=services.provider.clock() - services.provider.patience,
+            budget_run_id=context.budget_run_id,
+            run_id=context.run_id,
+            given_up_before=provider.clock() - provider.patience,
         )
 
     async def _take_over(self) -> None:
-        engine = self.engine
+        context = self.engine.context
         async with self._taking:
-            await end_dead_runs(engine.services, run_id=engine.run_id)
-            if not await is_anything_left(engine.services, run_id=engine.run_id):
+            await end_dead_runs(context)
+            if not await is_anything_left(context):
                 return
-            found = await take_over(engine.services, run_id=engine.run_id, stats=engine.stats)
+            found = await take_over(context)
             self._took_over = True
-        self.group.create_task(engine.collect(found))
+        self.group.create_task(self.engine.collect(found))
 
     async def _has_host_ended(self) -> bool:
         """Whether the run that is shared said that it ended; one that died is finished without."""
         if not self.is_guest:
             return False
-        engine = self.engine
-        host = await _read(
-            engine.services, lambda session: runs.shared(session, engine.budget_run_id)
-        )
+        context = self.engine.context
+        host = await context.services.read(runs.shared, context.budget_run_id)
         return host is None or host.has_ended
 
     async def _wait(self, seconds: float) -> None:
         """Wait, but not longer than until the run is asked to stop."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self.engine.runner.stop_asked.wait()
+                await self.engine.context.runner.stop_asked.wait()
 
 
-async def count_others(engine: Engine) -> None:
+async def count_others(context: RunContext) -> None:
     """Count what others completed for this run."""
-    engine.stats.analyses.completed_by_others = await _read(
-        engine.services,
-        lambda session: outstanding.completed_elsewhere(
-            session, budget_run_id=engine.budget_run_id, run_id=engine.run_id
-        ),
+    context.stats.analyses.completed_by_others = await context.services.read(
+        outstanding.completed_elsewhere,
+        budget_run_id=context.budget_run_id,
+        run_id=context.run_id,
     )
-
-
-async def _read(services: Services, query: Callable[[Session], T]) -> T:
-    def read() -> T:
-        with services.catalog.read() as session:
-            return query(session)
-
-    return await asyncio.to_thread(read)

@@ -15,13 +15,10 @@ import httpx
 
 from catalog.errors import SettingsError
 from flows.pipeline.report import RunReport
-from flows.pipeline.request import RunOptions, parameters_of
-from flows.pipeline.runner import Runner
+from flows.pipeline.request import RunRequest
+from flows.pipeline.runner import RunContext
 from flows.prefect_support.load import import_prefect, outside_the_folder
-from flows.settings import Settings
 from tasks.foundation.redaction import redact
-from tasks.runtime.services import Services
-from tasks.runtime.stats import RunStats
 
 #: Prefect writes nothing over what `reelcat` shows, and a server that it starts reports to nobody.
 _QUIET = {
@@ -39,9 +36,7 @@ _HEALTH_SECONDS = 30.0
 _UNHEARD = "The Prefect server did not hear how this run ended."
 
 
-async def run_through_prefect(
-    options: RunOptions, settings: Settings, services: Services, runner: Runner, stats: RunStats
-) -> RunReport:
+async def run_through_prefect(request: RunRequest, context: RunContext) -> RunReport:
     """Run as `flows.pipeline.run.run` does, as a flow run of Prefect.
 
     Without a server configured, Prefect starts one for as long as this lasts. A server that goes
@@ -54,25 +49,25 @@ async def run_through_prefect(
     import_prefect()
     from prefect.exceptions import PrefectException  # noqa: PLC0415
 
-    from flows.deployments import LocalRun, RunMeans, catalog_videos, local_run  # noqa: PLC0415
+    from flows.deployments import LocalRun, catalog_videos, local_run  # noqa: PLC0415
 
     await _require_server()
-    means = RunMeans(settings=settings, services=services, runner=runner, stats=stats)
-    caller = LocalRun(means=means, on_sigterm=signal.getsignal(signal.SIGTERM))
+    notices = context.stats.notices
+    caller = LocalRun(context=context, on_sigterm=signal.getsignal(signal.SIGTERM))
     token = local_run.set(caller)
-    flow = asyncio.ensure_future(catalog_videos(**parameters_of(options), return_state=True))
+    flow = asyncio.ensure_future(catalog_videos(**request.parameters, return_state=True))
     try:
         await _end_soon_after(flow, caller.ended)
         if caller.outcome is None:
             await (await flow).aresult()  # raises what went wrong
         elif not flow.done() or flow.cancelled():
-            stats.notices.append(_UNHEARD)
+            notices.append(_UNHEARD)
         else:
             flow.result()
     except (httpx.HTTPError, PrefectException, OSError):
         if caller.outcome is None:
             raise
-        stats.notices.append(_UNHEARD)
+        notices.append(_UNHEARD)
     finally:
         flow.cancel()
         local_run.reset(token)

@@ -34,7 +34,10 @@ _CRASH_MESSAGE = "Its process or machine is gone. What it had under way is left 
 
 async def mark_stale_runs_crashed(services: Services) -> None:
     """Let flow runs crash whose runs were found dead; it is a courtesy, and stops nothing."""
-    dead = await asyncio.to_thread(_stale, services)
+    now = services.clock()
+    dead = await services.read(
+        runs.cut_short, since=now - _LOOK_BACK, interrupted_before=now - _GRACE_AFTER_INTERRUPT
+    )
     if not dead:
         return
     try:
@@ -54,11 +57,3 @@ async def _tell(client: PrefectClient, flow_run_id: UUID) -> None:
         return
     if flow_run.state is None or not flow_run.state.is_final():
         await client.set_flow_run_state(flow_run_id, Crashed(message=_CRASH_MESSAGE), force=True)
-
-
-def _stale(services: Services) -> list[str]:
-    now = services.clock()
-    with services.catalog.read() as session:
-        return runs.cut_short(
-            session, since=now - _LOOK_BACK, interrupted_before=now - _GRACE_AFTER_INTERRUPT
-        )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
 
 from catalog.database import Catalog
 from catalog.pricing import PriceList
@@ -17,6 +22,10 @@ from tasks.runtime.writer import GroupWriter
 from tasks.storage.registry import Stores
 from tasks.wavespeed.client import WaveSpeed
 from tasks.wavespeed.clock import ProviderClock
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,3 +94,43 @@ class Services:
     #: Where the days and months of budgets begin.
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     waits: Waits = field(default_factory=Waits)
+
+    async def write(
+        self, fn: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Call `fn` in the writer's next transaction; returns what it gave after the commit.
+
+        If it raises, it alone is undone. A caller that is cancelled undoes nothing.
+        """
+        return await self.writer.apply(_bound(fn, *args, **kwargs))
+
+    async def write_all(
+        self, fn: Callable[[Session, Sequence[Item]], Sequence[T]], items: Sequence[Item]
+    ) -> Sequence[T]:
+        """Call `fn` once for these and whatever else waits for it; gives an answer for each.
+
+        Raises the first failure, once all that could be written are.
+        """
+        return await self.writer.add_all(fn, items)
+
+    async def read(
+        self, query: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Call `query` with a session of its own, in a thread."""
+        return await asyncio.to_thread(self._read, _bound(query, *args, **kwargs))
+
+    def _read(self, query: Callable[[Session], T]) -> T:
+        with self.catalog.read() as session:
+            return query(session)
+
+
+def _bound(
+    fn: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
+) -> Callable[[Session], T]:
+    """Give `fn` with all but its session; the writer names its crash points by its name."""
+
+    @wraps(fn)
+    def bound(session: Session) -> T:
+        return fn(session, *args, **kwargs)
+
+    return bound

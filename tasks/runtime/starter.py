@@ -12,7 +12,6 @@ import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from catalog import holding
 from catalog.holding import Intents
@@ -159,15 +158,13 @@ class Starter:
         limits = self.services.provider.limits
         if limits.in_flight is not None:
             limits = replace(limits, in_flight=limits.in_flight + self.ended())
-        return await self.services.writer.apply(
-            partial(
-                holding.intend,
-                prediction_ids=group,
-                endpoint=self.services.provider.endpoint,
-                limits=limits,
-                last=self._last,
-                now=self.services.provider.clock.earliest(),
-            )
+        return await self.services.write(
+            holding.intend,
+            prediction_ids=group,
+            endpoint=self.services.provider.endpoint,
+            limits=limits,
+            last=self._last,
+            now=self.services.provider.clock.earliest(),
         )
 
     def _answer(self, prediction_ids: Iterable[int], instant: Instant | None) -> None:

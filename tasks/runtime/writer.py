@@ -1,7 +1,7 @@
 """Group commit: the changes of many coroutines in few transactions.
 
-A change is durable when `apply` or `add` returns, so an intent may be followed by its POST. While
-one transaction is being written, the next one gathers; where many write, it gathers a little
+A change is durable when `apply` or `add_all` returns, so an intent may be followed by its POST.
+While one transaction is being written, the next one gathers; where many write, it gathers a little
 longer, because a transaction costs more than a change.
 """
 
@@ -66,19 +66,13 @@ class GroupWriter:
         """
         return cast("T", await self._written(change, None))
 
-    async def add(self, change: Callable[[Session, Sequence[Item]], Sequence[T]], item: Item) -> T:
-        """Apply `change` to `item` and to whatever else waits for the same; as `apply` otherwise.
-
-        `change` gives an answer for each of its items, in order.
-        """
-        return (await self.add_all(change, [item]))[0]
-
     async def add_all(
         self, change: Callable[[Session, Sequence[Item]], Sequence[T]], items: Sequence[Item]
     ) -> Sequence[T]:
-        """Apply `change` to each of `items`; as `add`, with an answer for each.
+        """Apply `change` to `items` and to whatever else waits for the same; as `apply` otherwise.
 
-        Raises the first failure, once all that could be written are.
+        `change` gives an answer for each of its items, in order. Raises the first failure, once all
+        that could be written are.
         """
         return cast("Sequence[T]", await self._written(change, items))
 

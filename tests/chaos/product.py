@@ -21,13 +21,14 @@ from chaos.stage import settings_for
 from chaos.values import Cast, Command, End, Script
 
 from catalog.errors import IllegalMove, ReelcatError
+from catalog.money import dollars
 from flows import wiring
 from flows.cli.app import execute
 from flows.pipeline.reconcile import Acknowledge, reconcile
 from flows.pipeline.report import RunReport
-from flows.pipeline.request import RunOptions
+from flows.pipeline.request import RunRequest
 from flows.pipeline.run import run
-from flows.pipeline.runner import LocalRunner
+from flows.pipeline.runner import LocalRunner, RunContext
 from flows.wiring import Tempo, open_services
 from tasks.foundation import crashpoints
 from tasks.runtime.services import Waits
@@ -147,20 +148,21 @@ async def _perform(
         drift_tolerance=script.drift_tolerance,
         timezone=script.timezone,
     )
-    options = RunOptions(
+    request = RunRequest.of(
         sources=(around.source,),
         tasks=script.tasks,
         instructions=script.instructions,
-        budget_micros=cast.budget_micros,
+        budget_usd=None if cast.budget_micros is None else str(dollars(cast.budget_micros)),
         include=cast.include,
         concurrency=cast.concurrency,
         retry_failed=cast.retry_failed,
     )
     stats = RunStats()
     try:
-        async with open_services(settings, options, _tempo(script, around)) as services:
+        async with open_services(settings, request, _tempo(script, around)) as services:
             work = _FLOWS[cast.command]
-            report = await work(options, settings, services, runner, stats)
+            context = RunContext(settings=settings, services=services, runner=runner, stats=stats)
+            report = await work(request, context)
     except IllegalMove:
         raise
     except ReelcatError as error:

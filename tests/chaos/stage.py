@@ -25,9 +25,9 @@ from pydantic import SecretStr
 from range_server import RangeServer, WebFile
 
 from catalog.values import utc_now
-from flows.pipeline.request import RunOptions
+from flows.pipeline.request import RunRequest
 from flows.pipeline.run import plan
-from flows.pipeline.runner import LocalRunner
+from flows.pipeline.runner import LocalRunner, RunContext
 from flows.settings import Settings
 from flows.wiring import Tempo, open_services
 from tasks.runtime.stats import RunStats
@@ -133,10 +133,13 @@ def _in_a_child(work: Callable[[], None]) -> None:
 
 async def _look(sources: dict[Place, str], catalogs: dict[Place, Path]) -> None:
     for place, path in catalogs.items():
-        options = RunOptions(sources=(sources[place],))
+        request = RunRequest.of(sources=(sources[place],))
         settings = settings_for(f"sqlite:///{path}", "http://127.0.0.1:9", probe_workers=1)
-        async with open_services(settings, options, Tempo()) as services:
-            report = await plan(options, settings, services, LocalRunner(), RunStats())
+        async with open_services(settings, request, Tempo()) as services:
+            context = RunContext(
+                settings=settings, services=services, runner=LocalRunner(), stats=RunStats()
+            )
+            report = await plan(request, context)
             if report.stats.analyses.wanted != 2 * VIDEOS or report.stats.failures:
                 raise AssertionError(report.as_json())
             with services.catalog.engine.connect() as connection:

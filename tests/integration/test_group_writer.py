@@ -45,8 +45,8 @@ class Opening:
 
 async def test_items_that_wait_for_the_same_change_are_written_at_once(catalog, writer):
     opening, names = Opening(), [f"run:{number}" for number in range(50)]
-    answers = await asyncio.gather(*(writer.add(opening, name) for name in names))
-    assert answers == [f"opened {name}" for name in names]
+    answers = await asyncio.gather(*(writer.add_all(opening, [name]) for name in names))
+    assert answers == [[f"opened {name}"] for name in names]
     assert scopes_in(catalog) == set(names)
     assert opening.groups == [50]
 
@@ -54,11 +54,12 @@ async def test_items_that_wait_for_the_same_change_are_written_at_once(catalog, 
 async def test_an_item_that_cannot_be_written_undoes_only_itself(catalog, writer):
     opening = Opening()
     answers = await asyncio.gather(
-        *(writer.add(opening, name) for name in ("run:1", "", "run:2")), return_exceptions=True
+        *(writer.add_all(opening, [name]) for name in ("run:1", "", "run:2")),
+        return_exceptions=True,
     )
-    assert answers[0] == "opened run:1"
+    assert answers[0] == ["opened run:1"]
     assert isinstance(answers[1], ValueError)
-    assert answers[2] == "opened run:2"
+    assert answers[2] == ["opened run:2"]
     assert scopes_in(catalog) == {"run:1", "run:2"}
 
 
@@ -122,7 +123,7 @@ async def test_all_learn_at_once_that_the_catalog_cannot_be_written(catalog, wri
         event.listen(catalog.engine, "connect", lambda opened, _: opened.commit())
     opening = Opening()
     answers = await asyncio.gather(
-        *(writer.add(opening, f"run:{number}") for number in range(9)), return_exceptions=True
+        *(writer.add_all(opening, [f"run:{number}"]) for number in range(9)), return_exceptions=True
     )
     assert {type(answer) for answer in answers} == {CatalogReadOnly}
     assert opening.groups == [9]

@@ -21,7 +21,6 @@ from catalog.models import Analysis
 from catalog.pricing import MOLMO2, MOLMO2_PRICES
 from catalog.rate_limits import Limits
 from catalog.scans import Change, Seen
-from catalog.snapshot import Snapshot
 from catalog.values import (
     AnalysisType,
     Completed,
@@ -117,7 +116,7 @@ def compare(
     if not page:
         return page
     with catalog.read() as session:
-        return scans.differing(Snapshot.of(session), scope, page, seen)
+        return scans.differing(session.connection(), scope, page, seen)
 
 
 def end_scan(
@@ -131,7 +130,7 @@ def end_scan(
     """Mark what a scan did not see; gives how many vanished."""
     with catalog.read() as session:
         unseen = scans.unseen(
-            Snapshot.of(session), scope, seen or Seen(), scan_began=began, unlisted=unlisted
+            session.connection(), scope, seen or Seen(), scan_began=began, unlisted=unlisted
         )
     return catalog.write(
         lambda session: scans.mark_missing(session, unseen, scan_began=began, now=began)

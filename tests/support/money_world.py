@@ -29,6 +29,7 @@ from sqlalchemy.orm import Session
 from catalog import budgets, locations, scans, videos
 from catalog.budget_limits import DAY, MONTH
 from catalog.database import connect
+from catalog.money import dollars
 from catalog.values import (
     AnalysisStatus,
     AnalysisType,
@@ -41,9 +42,9 @@ from catalog.values import (
 from catalog.videos import Look
 from flows.pipeline.reconcile import reconcile
 from flows.pipeline.report import RunReport
-from flows.pipeline.request import RunOptions
+from flows.pipeline.request import RunRequest
 from flows.pipeline.run import run
-from flows.pipeline.runner import LocalRunner, Runner
+from flows.pipeline.runner import LocalRunner, RunContext, Runner
 from flows.settings import Settings
 from flows.wiring import Tempo, open_services
 from tasks.media.fingerprint import content_id
@@ -134,28 +135,27 @@ class World:
         budget: int | None = BUDGET,
         tasks: Sequence[AnalysisType] = (AnalysisType.SUMMARY,),
         runner: Runner | None = None,
+        shares: str | None = None,
         check: bool = True,
-        **options: Any,
+        **fields: Any,
     ) -> RunReport:
         """Run once over the whole archive, and check the books."""
-        chosen = RunOptions(
+        request = RunRequest.of(
             sources=(str(self.folder),),
             tasks=tuple(tasks),
-            budget_micros=budget,
+            budget_usd=None if budget is None else str(dollars(budget)),
             provider="wavespeed",
-            **options,
+            **fields,
         )
-        async with self._services(chosen) as services:
-            report = await run(chosen, self.settings, services, runner or LocalRunner(), RunStats())
+        async with self.services(request) as services:
+            report = await run(request, self.context(services, runner, shares=shares))
         return await self._reported(report, check=check)
 
     async def reconcile(self, *, check: bool = True, **asked: Any) -> RunReport:
         """Reconcile, and check the books."""
-        chosen = RunOptions(sources=(), provider="wavespeed")
-        async with self._services(chosen) as services:
-            report = await reconcile(
-                chosen, self.settings, services, LocalRunner(), RunStats(), **asked
-            )
+        request = RunRequest.of(provider="wavespeed")
+        async with self.services(request) as services:
+            report = await reconcile(request, self.context(services), **asked)
         return await self._reported(report, check=check)
 
     async def _reported(self, report: RunReport, *, check: bool) -> RunReport:
@@ -164,9 +164,21 @@ class World:
             await self.check()
         return report
 
-    def _services(self, options: RunOptions) -> AbstractAsyncContextManager[Services]:
+    def services(self, request: RunRequest) -> AbstractAsyncContextManager[Services]:
         """What every run works with, with short waits and this world's clock."""
-        return open_services(self.settings, options, self.tempo)
+        return open_services(self.settings, request, self.tempo)
+
+    def context(
+        self, services: Services, runner: Runner | None = None, *, shares: str | None = None
+    ) -> RunContext:
+        """What one run's steps are handed."""
+        return RunContext(
+            settings=self.settings,
+            services=services,
+            runner=runner or LocalRunner(),
+            stats=RunStats(),
+            shares=shares,
+        )
 
     def change(self, **settings: Any) -> None:
         """Go on with other settings."""

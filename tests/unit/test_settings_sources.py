@@ -7,7 +7,7 @@ import os
 import pytest
 
 from catalog.errors import SettingsError
-from flows.cli.snapshot import read_glance
+from flows.cli.reading import read_catalog_settings
 from flows.configuration.secret_routes import Strength
 from flows.settings import read_settings
 
@@ -49,7 +49,7 @@ def test_an_empty_variable_is_one_that_is_not_set(folder, monkeypatch):
     (folder / ".env").write_text("REELCAT_TIER=gold\nREELCAT_POLL_INTERVAL=\n")
     settings = read_settings()
     assert (settings.log_level, settings.tier, settings.poll_interval) == (None, "gold", 5)
-    assert settings.database_url == read_glance().database_url == "sqlite:///reelcat.db"
+    assert settings.database_url == read_catalog_settings().database_url == "sqlite:///reelcat.db"
 
 
 def test_an_empty_key_in_the_environment_is_no_key(folder, monkeypatch):

@@ -13,9 +13,8 @@ from catalog.errors import AccountStopped
 from catalog.models import Analysis
 from catalog.values import AnalysisStatus, AnalysisType
 from flows.cli.summary import print_run
-from flows.pipeline.request import RunOptions
+from flows.pipeline.request import RunRequest
 from flows.pipeline.runner import LocalRunner, Step
-from flows.wiring import open_services
 from tasks.poll import Poller
 from tasks.wavespeed.polling import PollSchedule, ServiceTimes, Unseen
 
@@ -74,8 +73,7 @@ async def test_what_is_taken_over_late_teaches_nothing_of_how_long_predictions_t
     here = await world(films=1)
     await here.run()
     (bought,) = (await here.books()).predictions
-    options = RunOptions(sources=(), provider="wavespeed")
-    async with open_services(here.settings, options, here.tempo) as services:
+    async with here.services(RunRequest.of(provider="wavespeed")) as services:
         poller = Poller(
             services=services,
             schedule=PollSchedule(

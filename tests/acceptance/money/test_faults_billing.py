@@ -9,7 +9,6 @@ from money_world import BUDGET, DAY_LONG, HOUR, PRICE, always, once
 
 from catalog import settlement
 from catalog.errors import AccountStopped, ProviderUnreadable
-from catalog.snapshot import Snapshot
 from catalog.totals import compare
 from catalog.values import AnalysisStatus, AnalysisType, RunStatus
 from tasks.sandbox.faults import Fault
@@ -24,7 +23,7 @@ async def test_a_discount_is_what_was_charged_and_frees_budget(world, fault):
     assert (await here.run()).exit_code == 0
     books = await here.check_all_done(accepted=3, charged=3 * PRICE // 2)
     assert books.settled
-    assert here.read(lambda s: compare(Snapshot.of(s), limit=5)).drift == -3 * PRICE // 2
+    assert here.read(lambda s: compare(s.connection(), limit=5)).drift == -3 * PRICE // 2
 
 
 @pytest.mark.parametrize("fault", [Fault.CHARGE_PER_SECOND])
@@ -57,7 +56,7 @@ async def test_a_higher_bill_is_booked_and_named_as_drift(world, fault):
     await here.run()
     books = await here.check()
     assert books.totals.charged == 4 * PRICE == books.audit["billed_micros"]
-    found = here.read(lambda s: compare(Snapshot.of(s), limit=5))
+    found = here.read(lambda s: compare(s.connection(), limit=5))
     assert found.drift == PRICE
     assert [one.charged - one.quoted for one in found.differences] == [PRICE]
 
@@ -70,7 +69,7 @@ async def test_a_charge_of_dollars_is_counted_to_the_last_and_stops_paid_runs(wo
     assert "$14.995 higher" in report.stopped_by
     books = await here.books()
     assert books.totals.charged == 15_000_000 + 2 * PRICE == books.audit["billed_micros"]
-    assert here.read(lambda s: compare(Snapshot.of(s), limit=5)).drift == 15_000_000 - PRICE
+    assert here.read(lambda s: compare(s.connection(), limit=5)).drift == 15_000_000 - PRICE
     with pytest.raises(AccountStopped, match="acknowledge-drift"):
         await here.run(tasks=[AnalysisType.COUNTING], check=False)
 

@@ -21,7 +21,7 @@ from catalog.values import AnalysisStatus, PredictionStatus, RunStatus
 from flows.pipeline import predict
 from flows.pipeline import run as running
 from flows.pipeline.runner import LocalRunner
-from flows.pipeline.workers import HasEnded, shared_options
+from flows.pipeline.workers import HasEnded, shared_request
 
 pytestmark = pytest.mark.anyio
 
@@ -61,9 +61,9 @@ class Calling(Meeting):
 
 
 async def share(here, run_id, **asked):
-    options = shared_options(here.settings, run_id, sources=(), flow_run_id=None)
-    known = {name: getattr(options, name) for name in ("shares", "workers", "concurrency")}
-    return await here.run(budget=options.budget_micros, check=False, **known, **asked)
+    request = shared_request(here.settings, run_id, sources=())
+    pace = {"workers": request.pace.workers, "concurrency": request.pace.concurrency}
+    return await here.run(budget=request.budget_micros, shares=run_id, check=False, **pace, **asked)
 
 
 def change(here, statement):
@@ -301,7 +301,7 @@ async def test_a_run_that_has_ended_is_shared_by_nobody(world):
     ended = await here.run()
 
     with pytest.raises(HasEnded):
-        shared_options(here.settings, ended.run_id, sources=(), flow_run_id=None)
+        shared_request(here.settings, ended.run_id, sources=())
 
 
 async def test_workers_do_not_wait_for_what_none_of_them_waits_for_any_more(world, monkeypatch):

@@ -16,7 +16,6 @@ from catalog.database import Catalog, connect
 from catalog.errors import CatalogError
 from catalog.models import Analysis, Base, Location, Run
 from catalog.search import parse, search
-from catalog.snapshot import Snapshot
 
 #: More than two pages.
 ROWS = 2 * transfer.PAGE + 345
@@ -85,7 +84,7 @@ def test_the_copy_goes_on_numbering_and_finds_what_was_there(catalog, other):
     start_run(catalog, "run-1", None)
     copied(catalog, other)
     with other.read() as session:
-        assert [hit.names for hit in search(Snapshot.of(session), parse("0001"), limit=9).hits] == [
+        assert [hit.names for hit in search(session.connection(), parse("0001"), limit=9).hits] == [
             ("0001.mp4",)
         ]
         assert session.scalar(sa.text("SELECT count(*) FROM runs WHERE counts IS NULL")) == 1

@@ -67,14 +67,14 @@ def buy(catalog, analysis_id, outcome, *, run_id="run-1", provider_id="p1", quot
 def exported(catalog, page=export.PAGE):
     out = io.StringIO()
     with catalog.read() as session:
-        export.write_jsonl(export.videos(session, page=page), out)
+        export.write_jsonl(export.videos(session.connection(), page=page), out)
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
 def table(catalog):
     out = io.StringIO()
     with catalog.read() as session:
-        export.write_csv(export.videos(session), out)
+        export.write_csv(export.videos(session.connection()), out)
     return list(csv.DictReader(io.StringIO(out.getvalue())))
 
 
@@ -156,7 +156,7 @@ def test_an_answer_breaks_no_line_and_gives_a_terminal_no_orders(catalog):
     buy(catalog, analysis_id, Completed(text=answer, raw="[]"))
     out = io.StringIO()
     with catalog.read() as session:
-        export.write_jsonl(export.videos(session), out)
+        export.write_jsonl(export.videos(session.connection()), out)
     (line,) = out.getvalue().splitlines()
     assert line.isprintable()
     assert json.loads(line)["analyses"][0]["text"] == answer

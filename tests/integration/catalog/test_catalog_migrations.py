@@ -27,7 +27,6 @@ from catalog.errors import (
     ReelcatError,
 )
 from catalog.models import Analysis, Base, SearchDocument
-from catalog.snapshot import open_snapshot
 
 
 def sentence(error: ReelcatError) -> str:
@@ -296,7 +295,7 @@ def test_a_server_that_does_not_answer_is_named_without_its_password(tmp_path):
 def _look_as_somebody_else(url: str, answers) -> None:
     _become_somebody_else()
     try:
-        with open_snapshot(url):
+        with closing(schema.open_existing(url)) as catalog, catalog.snapshot():
             answers.put("seen")
     except Exception as error:  # noqa: BLE001 - which one it is, is what is tested
         answers.put((type(error).__name__, str(error)))

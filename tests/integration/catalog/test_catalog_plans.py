@@ -12,32 +12,34 @@ from sqlalchemy import event
 from catalog import analyses, locations, outstanding, rate_limits, scans
 from catalog.rate_limits import Limits
 from catalog.scans import Seen
-from catalog.snapshot import Snapshot
 from catalog.status import report
 from catalog.totals import compare
 from catalog.values import Order, SourceKind
 
 
-class Asked:
-    """What was asked through a snapshot, with its values."""
+class Statements:
+    """What is asked through a connection, and how the database answers, as if tables were large."""
 
-    def __init__(self, snapshot):
-        self.queries = []
-        inner = snapshot._asked
+    def __init__(self, connection):
+        self.connection = connection
+        self.asked = []
+        event.listen(connection.engine, "before_cursor_execute", self._note)
 
-        def asked(sql, values):
-            self.queries.append((sql, values))
-            return inner(sql, values)
+    def _note(self, _connection, _cursor, sql, values, *_):
+        self.asked.append((sql, values))
 
-        snapshot._asked = asked
-
-
-def plan_of(snapshot, sql, values):
-    """Explain a query as if the tables were large."""
-    if snapshot.dialect == "sqlite":
-        return [row["detail"] for row in snapshot.rows(f"EXPLAIN QUERY PLAN {sql}", **values)]
-    snapshot.rows("SELECT set_config('enable_seqscan', 'off', true)")
-    return [row["QUERY PLAN"] for row in snapshot.rows(f"EXPLAIN {sql}", **values)]
+    def plans(self, *tables):
+        """Explain what was asked about these tables."""
+        about = [one for one in self.asked if all(f" {table}" in one[0] for table in tables)]
+        explain = "EXPLAIN QUERY PLAN"
+        if self.connection.dialect.name == "postgresql":
+            explain = "EXPLAIN"
+            for way in ("seqscan", "hashjoin", "mergejoin", "material"):
+                self.connection.exec_driver_sql(f"SET LOCAL enable_{way} = off")
+        return [
+            [str(row) for row in self.connection.exec_driver_sql(f"{explain} {sql}", values)]
+            for sql, values in about
+        ]
 
 
 def whole_tables(plan):
@@ -56,13 +58,11 @@ def shelf_of_films(catalog):
 
 def test_a_rescan_reads_along_the_uris(shelf_of_films):
     catalog, scope, page = shelf_of_films
-    with catalog.read() as session:
-        snapshot = Snapshot.of(session)
-        asked = Asked(snapshot)
-        scans.differing(snapshot, scope, page, Seen())
-        scans.unseen(snapshot, scope, Seen(), scan_began=NOW, unlisted=())
-        about = [query for query in asked.queries if "FROM locations" in query[0]]
-        plans = [plan_of(snapshot, *query) for query in about]
+    with catalog.snapshot() as connection:
+        statements = Statements(connection)
+        scans.differing(connection, scope, page, Seen())
+        scans.unseen(connection, scope, Seen(), scan_began=NOW, unlisted=())
+        plans = statements.plans("locations")
     assert len(plans) >= 2
     assert [whole_tables(plan) for plan in plans] == [[]] * len(plans)
     assert all(
@@ -73,23 +73,38 @@ def test_a_rescan_reads_along_the_uris(shelf_of_films):
 
 def test_a_page_that_is_scattered_reads_row_by_row(shelf_of_films):
     catalog, scope, page = shelf_of_films
-    with catalog.read() as session:
-        snapshot = Snapshot.of(session)
-        asked = Asked(snapshot)
-        scans.differing(snapshot, scope, [page[0], page[-1]], Seen())
-        sql, values = asked.queries[-1]
-        assert "uri IN" in sql
-        assert whole_tables(plan_of(snapshot, sql, values)) == []
+    with catalog.snapshot() as connection:
+        statements = Statements(connection)
+        scans.differing(connection, scope, [page[0], page[-1]], Seen())
+        assert "uri IN" in statements.asked[-1][0]
+        assert whole_tables(statements.plans("locations")[-1]) == []
 
 
 def test_the_largest_differences_come_from_an_index_of_them(catalog):
-    with catalog.read() as session:
-        snapshot = Snapshot.of(session)
-        asked = Asked(snapshot)
-        compare(snapshot, limit=5)
-        sql, values = asked.queries[-1]
-        plan = plan_of(snapshot, sql, values)
-    assert any("ix_predictions_differing" in line for line in plan)
+    with catalog.snapshot() as connection:
+        statements = Statements(connection)
+        compare(connection, limit=5)
+        sums, differences = statements.plans("predictions")
+    assert any("ix_predictions_billed" in line for line in sums)
+    assert any("ix_predictions_differing" in line for line in differences)
+
+
+def test_a_status_counts_from_indexes(catalog):
+    with catalog.snapshot() as connection:
+        statements = Statements(connection)
+        report(connection, now=NOW, zone=ZoneInfo("UTC"))
+        plans = statements.plans("count(")
+    assert [line for plan in plans for line in whole_tables(plan)] == []
+    if catalog.dialect == "sqlite":  # PostgreSQL takes any index of a table that is empty
+        used = " ".join(line for plan in plans for line in plan)
+        assert {
+            "ix_videos_unusable",
+            "ix_locations_unseen",
+            "ix_analyses_left",
+            "ix_predictions_fruitless",
+            "ix_predictions_unfinished",
+            "ix_predictions_billed",
+        } <= set(re.findall(r"COVERING INDEX (\w+)", used))
 
 
 @pytest.mark.parametrize("kind", [SourceKind.FOLDER])
@@ -113,40 +128,12 @@ def test_what_is_not_looked_at_yet_comes_from_an_index_of_it(catalog, kind):
 
 
 def test_what_is_out_comes_from_the_index_of_what_is_unfinished(catalog):
-    with catalog.read() as session:
-        snapshot = Snapshot.of(session)
-        asked = Asked(snapshot)
-        report(snapshot, now=NOW, zone=ZoneInfo("UTC"))
-        about = [query for query in asked.queries if "JOIN analyses" in query[0]]
-        plans = [plan_of(snapshot, *query) for query in about]
+    with catalog.snapshot() as connection:
+        statements = Statements(connection)
+        report(connection, now=NOW, zone=ZoneInfo("UTC"))
+        plans = statements.plans("JOIN analyses", "JOIN videos")
     assert len(plans) == 2
     assert all(any("ix_predictions_unfinished" in line for line in plan) for plan in plans)
-
-
-class Statements:
-    """What a session asks, and how the database answers, as if its tables were large."""
-
-    def __init__(self, session):
-        self.session = session
-        self.asked = []
-        event.listen(session.get_bind(), "before_cursor_execute", self._note)
-
-    def _note(self, _connection, _cursor, sql, values, *_):
-        self.asked.append((sql, values))
-
-    def plans(self, *tables):
-        """Explain what was asked about these tables."""
-        about = [one for one in self.asked if all(f" {table}" in one[0] for table in tables)]
-        connection = self.session.connection()
-        explain = "EXPLAIN QUERY PLAN"
-        if connection.dialect.name == "postgresql":
-            explain = "EXPLAIN"
-            for way in ("seqscan", "hashjoin", "mergejoin", "material"):
-                connection.exec_driver_sql(f"SET LOCAL enable_{way} = off")
-        return [
-            [str(row) for row in connection.exec_driver_sql(f"{explain} {sql}", values)]
-            for sql, values in about
-        ]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +148,7 @@ class Statements:
 def test_what_is_left_first_is_looked_up_along_an_index(shelf_of_films, order, index):
     catalog, scope, _ = shelf_of_films
     with catalog.read() as session:
-        statements = Statements(session)
+        statements = Statements(session.connection())
         next(analyses.stream(session, [scope], spec(), order, at_first=2), None)
         where_it_ends, first = statements.plans("videos")[:2]
     assert any(index in line for line in where_it_ends)
@@ -185,7 +172,7 @@ ASKED_OF_WHAT_IS_OUT = {
 @pytest.mark.parametrize("ask", ASKED_OF_WHAT_IS_OUT)
 def test_what_is_out_is_never_looked_for_among_what_is_done(catalog, ask):
     with catalog.read() as session:
-        statements = Statements(session)
+        statements = Statements(session.connection())
         ASKED_OF_WHAT_IS_OUT[ask](session)
         plans = statements.plans("predictions")
     index = "ix_predictions_unsettled" if ask == "unsettled" else "ix_predictions_unfinished"

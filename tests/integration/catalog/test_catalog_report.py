@@ -30,7 +30,6 @@ from sqlalchemy import event
 
 from catalog import budgets, holding, predictions, runs
 from catalog.detail import NoSuchVideo, SeveralVideos, show
-from catalog.snapshot import Snapshot
 from catalog.status import as_json, report
 from catalog.values import AnalysisStatus, LedgerKind, PredictionStatus, ProbeStatus, RunStatus
 
@@ -70,7 +69,7 @@ def busy(catalog):
 
 def look_at(catalog, now=NOW, zone=UTC):
     with catalog.read() as session:
-        return report(Snapshot.of(session), now=now, zone=zone)
+        return report(session.connection(), now=now, zone=zone)
 
 
 def test_everything_is_counted_by_how_it_stands(busy):
@@ -144,7 +143,7 @@ def test_a_report_asks_as_many_questions_of_a_full_catalog_as_of_an_empty_one(bu
 
 def test_a_video_is_shown_with_its_places_answers_attempts_and_ledger(busy):
     with busy.read() as session:
-        shown = show(session, "0000.mp4")
+        shown = show(session.connection(), "0000.mp4")
     (place,) = shown.places
     assert place.uri == f"{FOLDER}/0000.mp4"
     assert shown.measured.duration_seconds == 10
@@ -165,13 +164,13 @@ def test_a_video_goes_by_its_place_its_name_a_part_of_it_or_its_id(catalog, want
     record(catalog, scope, [listing(f"{FOLDER}/boat.mp4"), listing(f"{FOLDER}/sea.mp4")])
     look(catalog, scope, lambda one: inspection("v1-0abc" if "boat" in one.uri else "v1-1def"))
     with catalog.read() as session:
-        assert show(session, wanted).content_id == "v1-0abc"
+        assert show(session.connection(), wanted).content_id == "v1-0abc"
 
 
 def test_a_name_that_fits_several_videos_names_them(catalog):
     wanted_analyses(catalog, 12)
     with catalog.read() as session, pytest.raises(SeveralVideos, match=r"0000\.mp4, .*, …"):
-        show(session, ".mp4")
+        show(session.connection(), ".mp4")
 
 
 def test_an_exact_name_goes_before_those_that_hold_it(catalog):
@@ -179,13 +178,13 @@ def test_an_exact_name_goes_before_those_that_hold_it(catalog):
     record(catalog, scope, [listing(f"{FOLDER}/a.mp4"), listing(f"{FOLDER}/aa.mp4")])
     look(catalog, scope, lambda one: inspection(f"v1-{len(one.name)}"))
     with catalog.read() as session:
-        assert show(session, "a.mp4").content_id == "v1-5"
+        assert show(session.connection(), "a.mp4").content_id == "v1-5"
 
 
 @pytest.mark.parametrize("wanted", ["nothing", "100%", "v1-9", ""])
 def test_a_name_that_nothing_has_says_what_may_be_given(catalog, wanted):
     with catalog.read() as session, pytest.raises(NoSuchVideo, match="content id"):
-        show(session, wanted)
+        show(session.connection(), wanted)
 
 
 def test_a_file_that_could_not_be_read_is_shown_with_its_reason(catalog):
@@ -194,6 +193,6 @@ def test_a_file_that_could_not_be_read_is_shown_with_its_reason(catalog):
     nothing = probe(None, status=ProbeStatus.UNREADABLE, error="It cannot be opened.")
     look(catalog, scope, lambda _: inspection(None, probe=nothing))
     with catalog.read() as session:
-        shown = show(session, "noise.mp4")
+        shown = show(session.connection(), "noise.mp4")
     assert shown.content_id is None
     assert shown.places[0].problem == "It cannot be opened."

@@ -8,7 +8,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog.search import EmptyQuery, parse, search
-from catalog.snapshot import Snapshot
 
 
 def shelve(catalog, **titles):
@@ -26,7 +25,7 @@ def shelve(catalog, **titles):
 
 def names(catalog, typed, limit=20):
     with catalog.read() as session:
-        found = search(Snapshot.of(session), parse(typed), limit=limit)
+        found = search(session.connection(), parse(typed), limit=limit)
     return sorted(hit.names[0] for hit in found.hits)
 
 
@@ -61,7 +60,7 @@ def test_words_phrases_exclusions_and_beginnings_find_what_they_say(harbour, typ
 
 def test_a_hit_says_where_its_words_are(harbour):
     with harbour.read() as session:
-        (hit,) = search(Snapshot.of(session), parse("lake"), limit=5).hits
+        (hit,) = search(session.connection(), parse("lake"), limit=5).hits
     assert hit.content_id == "v1-boats.mp4"
     assert hit.score > 0
     assert [hit.snippet[start:end] for start, end in hit.matches] == ["lake"]
@@ -69,7 +68,7 @@ def test_a_hit_says_where_its_words_are(harbour):
 
 def test_a_page_of_hits_says_how_many_there_are(harbour):
     with harbour.read() as session:
-        found = search(Snapshot.of(session), parse("boat*"), limit=2)
+        found = search(session.connection(), parse("boat*"), limit=2)
     assert len(found.hits) == 2
     assert found.total == 3
 
@@ -79,7 +78,7 @@ def test_a_video_in_two_places_is_found_once_with_both_names(catalog):
     record(catalog, scope, [listing(f"{FOLDER}/a.mp4"), listing(f"{FOLDER}/copy of a.mp4")])
     look(catalog, scope, lambda _: inspection("v1-same"))
     with catalog.read() as session:
-        (hit,) = search(Snapshot.of(session), parse("copy"), limit=5).hits
+        (hit,) = search(session.connection(), parse("copy"), limit=5).hits
     assert hit.names == ("a.mp4", "copy of a.mp4")
 
 
@@ -90,6 +89,6 @@ def test_a_video_in_two_places_is_found_once_with_both_names(catalog):
 def test_whatever_is_typed_the_database_understands_it(catalog, typed):
     with catalog.read() as session:
         try:
-            search(Snapshot.of(session), parse(typed), limit=1)
+            search(session.connection(), parse(typed), limit=1)
         except EmptyQuery:
             return

@@ -27,7 +27,6 @@ from catalog import locations, scans
 from catalog.detail import show
 from catalog.models import Location
 from catalog.scans import Seen
-from catalog.snapshot import Snapshot
 from catalog.values import ProbeStatus, SourceKind
 
 LATER = NOW + timedelta(days=1)
@@ -137,7 +136,7 @@ def test_what_another_saw_after_the_unseen_were_chosen_is_spared_too(catalog):
     page = [listing(f"{FOLDER}/a.mp4")]
     scan(catalog, scope, page, NOW)
     with catalog.read() as session:
-        unseen = scans.unseen(Snapshot.of(session), scope, Seen(), scan_began=LATER, unlisted=())
+        unseen = scans.unseen(session.connection(), scope, Seen(), scan_began=LATER, unlisted=())
     record(catalog, scope, page, LATER)
 
     assert len(unseen) == 1
@@ -150,7 +149,7 @@ def test_another_run_that_is_not_over_may_be_scanning(catalog, runs, others):
     for run_id in runs:
         start_run(catalog, run_id, None)
     with catalog.read() as session:
-        assert scans.others_scan(Snapshot.of(session)) is others
+        assert scans.others_scan(session.connection()) is others
 
 
 def test_a_list_that_names_a_known_file_for_the_first_time_is_told_of_it(catalog):
@@ -198,7 +197,7 @@ def test_a_file_is_shown_as_seen_when_its_source_was_last_listed_with_it_there(c
 
     def last_seen(name):
         with catalog.read() as session:
-            return show(session, name).places[0].last_seen
+            return show(session.connection(), name).places[0].last_seen
 
     catalog.write(partial(record_scan, problem="A folder could not be read."))
     assert last_seen("here.mp4") == NOW

@@ -7,18 +7,20 @@ from catalog_rows import FOLDER, NOW, start_run
 from sqlalchemy import func, select
 
 from catalog import locations, runs
+from catalog.database import Catalog
 from catalog.models import Run
 from catalog.values import SourceKind
 
 
-def test_a_read_is_one_snapshot_however_many_questions_it_asks(catalog):
+@pytest.mark.parametrize("opened", [Catalog.read, Catalog.snapshot])
+def test_a_read_is_one_snapshot_however_many_questions_it_asks(catalog, opened):
     counting = select(func.count()).select_from(Run)
-    with catalog.read() as session:
-        assert session.scalar(counting) == 0
+    with opened(catalog) as reading:
+        assert reading.scalar(counting) == 0
         start_run(catalog, "meanwhile", None)
-        assert session.scalar(counting) == 0
-    with catalog.read() as session:
-        assert session.scalar(counting) == 1
+        assert reading.scalar(counting) == 0
+    with opened(catalog) as reading:
+        assert reading.scalar(counting) == 1
 
 
 def test_nothing_written_through_a_read_is_kept(catalog):

@@ -7,7 +7,7 @@ import pytest
 from catalog.errors import SettingsError
 from catalog.values import RunStatus
 from flows.cli.plan import nights
-from flows.cli.request import RequestOptions, options_of
+from flows.cli.request import RequestOptions, request_of
 from flows.cli.summary import print_plan, print_run
 from flows.pipeline.report import RunReport
 from tasks.runtime.stats import AnalysisStats, Issue, MoneyStats, RunStats, VideoStats
@@ -82,4 +82,4 @@ def test_a_night_must_at_least_buy_one_long_video():
 @pytest.mark.parametrize("budget", ["-1", "1e", "nan", "inf", "0.0000001", "", "1,5"])
 def test_a_budget_that_is_no_amount_is_refused(budget):
     with pytest.raises(SettingsError, match="--budget takes"):
-        options_of(["/films"], RequestOptions(budget=budget))
+        request_of(["/films"], RequestOptions(budget_usd=budget))

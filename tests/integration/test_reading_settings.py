@@ -7,7 +7,7 @@ import os
 import pytest
 
 from catalog.errors import SettingsError
-from flows.cli.snapshot import Glance, read_glance
+from flows.cli.reading import CatalogSettings, read_catalog_settings
 from flows.settings import read_settings
 
 OTHER = "sqlite:////films/other.db"
@@ -49,7 +49,9 @@ def test_a_glance_sees_what_the_settings_say(folder, monkeypatch, environment, e
 
     settings = read_settings()
 
-    assert read_glance() == Glance(database_url=settings.database_url, zone=settings.zone)
+    assert read_catalog_settings() == CatalogSettings(
+        database_url=settings.database_url, zone=settings.zone
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,4 +67,4 @@ def test_what_makes_no_sense_is_named_as_ever(folder, toml_file, named):
     (folder / "reelcat.toml").write_text(toml_file)
 
     with pytest.raises(SettingsError, match=named):
-        read_glance()
+        read_catalog_settings()

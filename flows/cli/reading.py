@@ -1,40 +1,38 @@
-"""Opening the catalog for a command that only looks, with as little as that takes.
+"""Opening the catalog for a command that only reads, with as little as that takes.
 
-`open_to_look` does without SQLAlchemy; `open_to_read` is for what needs it. The first reads two
-settings alone. `flows.settings` knows every setting and what each takes; importing what it needs
-for that takes longer than looking does. Whatever is not plain here is left to it, its sentence
-included.
+Two settings are read alone. `flows.settings` knows every setting and what each takes; importing
+what it needs for that takes longer than reading the catalog does. Whatever is not plain here is
+left to it, its sentence included.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from sqlalchemy import Connection
+
 from catalog.errors import UsageError
-from catalog.snapshot import Snapshot, open_snapshot
+from catalog.schema import open_existing
 from flows.configuration.files import read_folder_files
 from flows.configuration.ownership import path_in, require_own_catalog
-
-if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
 
 _PREFIX = "reelcat_"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Glance:
+class CatalogSettings:
     """Where the catalog is, and where its days begin."""
 
     database_url: str
     zone: ZoneInfo
 
 
-def read_glance() -> Glance:
+def read_catalog_settings() -> CatalogSettings:
     """Read both settings: environment > `.env` > `reelcat.toml` > default, as for all settings.
 
     Raises:
@@ -43,7 +41,7 @@ def read_glance() -> Glance:
     try:
         given = _given()
         if given is not None and isinstance(url := given["database_url"], str):
-            return Glance(database_url=url, zone=ZoneInfo(given["timezone"]))
+            return CatalogSettings(database_url=url, zone=ZoneInfo(given["timezone"]))
     except (OSError, ValueError, TypeError, ZoneInfoNotFoundError, UsageError):
         pass  # there is something to say
     return _from_all_settings()
@@ -76,40 +74,18 @@ def _ours(environment: Mapping[str, str | None]) -> dict[str, str]:
     }
 
 
-def _from_all_settings() -> Glance:
+def _from_all_settings() -> CatalogSettings:
     from flows.settings import read_settings
 
     settings = read_settings()
-    return Glance(database_url=settings.database_url, zone=settings.zone)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Looking:
-    """One snapshot of the catalog that the settings name."""
-
-    snapshot: Snapshot
-    #: Where days and months begin, and in which times are shown.
-    zone: ZoneInfo
-
-
-@contextmanager
-def open_to_look() -> Iterator[Looking]:
-    """Open the catalog that the settings name; nothing is made if there is none.
-
-    Raises:
-        SettingsError: if a setting makes no sense.
-        CatalogError: if there is no catalog, or it cannot be used.
-    """
-    glance = read_glance()
-    with open_snapshot(glance.database_url) as snapshot:
-        yield Looking(snapshot=snapshot, zone=glance.zone)
+    return CatalogSettings(database_url=settings.database_url, zone=settings.zone)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """One snapshot of the catalog."""
+    """One snapshot of the catalog that the settings name."""
 
-    session: Session
+    connection: Connection
     #: The catalog's address, without a password.
     shown_url: str
     #: Where days and months begin, and in which times are shown.
@@ -118,18 +94,15 @@ class Reading:
 
 @contextmanager
 def open_to_read() -> Iterator[Reading]:
-    """Open it as `open_to_look` does, for queries that are made with SQLAlchemy.
+    """Open the catalog that the settings name; nothing is made if there is none.
 
     Raises:
-        CatalogError: if there is none, or it cannot be used.
+        SettingsError: if a setting makes no sense.
+        CatalogError: if there is no catalog, or it cannot be used.
     """
-    from catalog.schema import open_existing
-    from flows.settings import read_settings
-
-    settings = read_settings()
-    catalog = open_existing(settings.database_url)
-    try:
-        with catalog.read() as session:
-            yield Reading(session=session, shown_url=catalog.shown_url, zone=settings.zone)
-    finally:
-        catalog.close()
+    settings = read_catalog_settings()
+    with (
+        closing(open_existing(settings.database_url)) as catalog,
+        catalog.snapshot() as connection,
+    ):
+        yield Reading(connection=connection, shown_url=catalog.shown_url, zone=settings.zone)
