@@ -14,7 +14,7 @@ from catalog.locations import Unlooked
 from catalog.values import Inspection, Listing, Probe, ProbeStatus
 from catalog.videos import Look
 from tasks.foundation.concurrency import together
-from tasks.foundation.events import tell_item
+from tasks.foundation.events import logger
 from tasks.runtime.services import Services
 from tasks.runtime.stats import RunStats
 from tasks.storage.errors import StoreError
@@ -67,7 +67,7 @@ async def _record(
     now, looks = services.clock(), list[Look]()
     for location, found in zip(some, inspections, strict=True):
         inspection = _deferred(found) if location.id in growing else found
-        tell_item(
+        logger.debug(
             "video.probed",
             location=location.listing.uri,
             video=inspection.content_id,
