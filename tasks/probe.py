@@ -10,6 +10,7 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from catalog import locations, videos
+from catalog.batches import batched
 from catalog.locations import Unlooked
 from catalog.values import Inspection, Listing, Probe, ProbeStatus
 from catalog.videos import Look
@@ -53,8 +54,8 @@ async def probe_page(
         await _record(some, inspections, await growing, services, stats)
 
     async with together() as group:
-        for first in range(0, len(readable), TOGETHER):
-            group.create_task(look_at(readable[first : first + TOGETHER]))
+        for some in batched(readable, TOGETHER):
+            group.create_task(look_at(some))
 
 
 async def _record(
