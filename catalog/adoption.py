@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from catalog import budgets, ledger, predictions
+from catalog.batches import batched
 from catalog.budget_limits import Scopes
 from catalog.models import Analysis, Prediction, UnclaimedPrediction
 from catalog.predictions import KEPT_FOR
@@ -37,7 +38,7 @@ class Unclaimed:
 def remember(session: Session, endpoint: str, found: Sequence[Unclaimed]) -> None:
     """Keep these; what is kept already stays as it is."""
     build = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    for start in range(0, len(found), _ROWS_AT_ONCE):
+    for some in batched(found, _ROWS_AT_ONCE):
         session.execute(
             build(UnclaimedPrediction)
             .values(
@@ -49,7 +50,7 @@ def remember(session: Session, endpoint: str, found: Sequence[Unclaimed]) -> Non
                         "digest": one.digest,
                         "created_at": one.created_at,
                     }
-                    for one in found[start : start + _ROWS_AT_ONCE]
+                    for one in some
                 ]
             )
             .on_conflict_do_nothing()

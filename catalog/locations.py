@@ -13,6 +13,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, false, func, not_, or_, select, true, update
 from sqlalchemy.orm import Session
 
+from catalog.batches import batched
 from catalog.models import Location, ManifestEntry, Run, Source, Video
 from catalog.values import Listing, ProbeStatus, SourceKind
 
@@ -98,8 +99,7 @@ def _any_of(conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:
     if len(conditions) <= _MOST_IN_A_CHAIN:
         return or_(false(), *conditions)
     parts = (
-        select(Location.id).where(or_(*conditions[start : start + _MOST_IN_A_CHAIN]))
-        for start in range(0, len(conditions), _MOST_IN_A_CHAIN)
+        select(Location.id).where(or_(*some)) for some in batched(conditions, _MOST_IN_A_CHAIN)
     )
     return or_(*(Location.id.in_(part) for part in parts))
 

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from catalog import predictions
+from catalog.batches import batched
 from catalog.lifecycle import IN_FLIGHT
 from catalog.matching import Known, Lost
 from catalog.models import Analysis, Prediction, Run, Video
@@ -201,10 +202,10 @@ def _unanswered(
 def known(session: Session, provider_ids: Sequence[str]) -> dict[str, Known]:
     """Give by provider id those that the catalog has."""
     found: dict[str, Known] = {}
-    for start in range(0, len(provider_ids), _IDS_AT_ONCE):
+    for some in batched(provider_ids, _IDS_AT_ONCE):
         rows = session.execute(
             select(Prediction.provider_id, Prediction.token, Prediction.submitted_at).where(
-                Prediction.provider_id.in_(provider_ids[start : start + _IDS_AT_ONCE])
+                Prediction.provider_id.in_(some)
             )
         )
         for row in rows:
@@ -225,7 +226,7 @@ class Sent:
 def by_token(session: Session, tokens: Sequence[str]) -> dict[str, Sent]:
     """Give by token the predictions that the catalog has."""
     found: dict[str, Sent] = {}
-    for start in range(0, len(tokens), _IDS_AT_ONCE):
+    for some in batched(tokens, _IDS_AT_ONCE):
         rows = session.execute(
             select(
                 Prediction.token,
@@ -233,7 +234,7 @@ def by_token(session: Session, tokens: Sequence[str]) -> dict[str, Sent]:
                 Prediction.analysis_id,
                 Prediction.status,
                 Prediction.owner_run_id,
-            ).where(Prediction.token.in_(tokens[start : start + _IDS_AT_ONCE]))
+            ).where(Prediction.token.in_(some))
         )
         for row in rows:
             found[row.token] = Sent(

@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from catalog.batches import batched
 from catalog.locations import SourceRange, bounds
 from catalog.models import Location, ManifestEntry
 from catalog.tables import locations, manifest_entries, runs
@@ -401,11 +402,11 @@ def mark_missing(
 ) -> int:
     """Mark what a complete scan no longer saw, unless another saw it meanwhile; gives how many."""
     marked = 0
-    for start in range(0, len(location_ids), _IDS_AT_ONCE):
+    for some in batched(location_ids, _IDS_AT_ONCE):
         result = session.execute(
             update(Location)
             .where(
-                Location.id.in_(location_ids[start : start + _IDS_AT_ONCE]),
+                Location.id.in_(some),
                 Location.last_seen < scan_began,
                 Location.missing_since.is_(None),
             )

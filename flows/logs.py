@@ -7,15 +7,14 @@ imports it, so commands that do without it stay light.
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, TextIO
-
-from pythonjsonlogger.json import JsonFormatter
+from typing import TextIO
 
 from flows.settings import Settings
 from tasks.foundation.events import LOGGER
@@ -116,21 +115,17 @@ class _Text(logging.Formatter):
         return f"{_moment(record)} {record.levelname} {record.getMessage()}"
 
 
-class _Json(JsonFormatter):
-    """One object a line: time, level, event, and the event's facts beside them."""
+class _Json(logging.Formatter):
+    """One object a line: time, level, event, and the event's facts after them."""
 
-    def add_fields(
-        self,
-        log_data: dict[str, Any],
-        record: logging.LogRecord,
-        message_dict: dict[str, Any],
-    ) -> None:
-        """Put in what the event says."""
-        facts: Mapping[str, Any] = getattr(record, "facts", {})
-        log_data["time"] = _moment(record)
-        log_data["level"] = record.levelname.lower()
-        log_data["event"] = getattr(record, "event", record.getMessage())
-        log_data.update(facts)
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one line."""
+        said = {
+            "time": _moment(record),
+            "level": record.levelname.lower(),
+            "event": getattr(record, "event", record.getMessage()),
+        }
+        return json.dumps(said | getattr(record, "facts", {}))
 
 
 def _moment(record: logging.LogRecord) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from catalog import locations, scans
+from catalog.batches import batched
 from catalog.errors import SourceError
 from catalog.locations import SourceRange
 from catalog.scans import Change, Seen
@@ -21,7 +21,7 @@ from tasks.storage.source import Source
 #: Locations that are compared and written at once.
 PAGE = 1000
 
-Page = list[Listing | ListingProblem]
+Page = tuple[Listing | ListingProblem, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +42,7 @@ async def discover(
     scope = await services.write(locations.register, uri=source.uri, kind=source.kind)
     scan = _Scan(scope=scope, selection=selection, services=services, began=services.clock())
     try:
-        pages = _pages(services.stores.lister(source).list())
+        pages = batched(services.stores.lister(source).list(), PAGE)
         while page := await asyncio.to_thread(scan.look, pages):
             await _record(page, scan, stats)
     except SourceError as error:
@@ -129,11 +129,6 @@ class _Scan:
                 scan_began=self.began,
                 unlisted=[problem.uri for problem in self.problems],
             )
-
-
-def _pages(listed: Iterator[Listing | ListingProblem]) -> Iterator[Page]:
-    while page := list(itertools.islice(listed, PAGE)):
-        yield page
 
 
 async def _record(page: _Compared, scan: _Scan, stats: RunStats) -> None:

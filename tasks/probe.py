@@ -10,11 +10,12 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from catalog import locations, videos
+from catalog.batches import batched
 from catalog.locations import Unlooked
 from catalog.values import Inspection, Listing, Probe, ProbeStatus
 from catalog.videos import Look
 from tasks.foundation.concurrency import together
-from tasks.foundation.events import tell_item
+from tasks.foundation.events import logger
 from tasks.runtime.services import Services
 from tasks.runtime.stats import RunStats
 from tasks.storage.errors import StoreError
@@ -53,8 +54,8 @@ async def probe_page(
         await _record(some, inspections, await growing, services, stats)
 
     async with together() as group:
-        for first in range(0, len(readable), TOGETHER):
-            group.create_task(look_at(readable[first : first + TOGETHER]))
+        for some in batched(readable, TOGETHER):
+            group.create_task(look_at(some))
 
 
 async def _record(
@@ -67,7 +68,7 @@ async def _record(
     now, looks = services.clock(), list[Look]()
     for location, found in zip(some, inspections, strict=True):
         inspection = _deferred(found) if location.id in growing else found
-        tell_item(
+        logger.debug(
             "video.probed",
             location=location.listing.uri,
             video=inspection.content_id,

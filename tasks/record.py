@@ -11,7 +11,7 @@ from catalog.models import Analysis, Prediction
 from catalog.predictions import Completion
 from catalog.pricing import PriceList
 from catalog.values import Completed, Ended, Failed, Gone
-from tasks.foundation.events import tell_item
+from tasks.foundation.events import logger
 from tasks.runtime.services import Services
 
 #: The provider could not fetch the video; what was uploaded for it is not to be trusted again.
@@ -40,7 +40,7 @@ async def record(
             )
         case Gone():
             await services.write(predictions.expire, prediction_id=prediction_id, now=now)
-    tell_item(
+    logger.debug(
         f"prediction.{_WORDS[type(ended)]}",
         prediction=prediction_id,
         reason=ended.reason if isinstance(ended, Failed) else None,

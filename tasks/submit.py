@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 from catalog import predictions
@@ -13,7 +12,7 @@ from catalog.matching import INTENT_LASTS
 from catalog.planning import Candidate
 from catalog.predictions import Acceptance
 from catalog.values import Accepted, RefusalKind, Refused, SubmitOutcome, Uncertain
-from tasks.foundation.events import tell, tell_item
+from tasks.foundation.events import logger
 from tasks.runtime.services import Services
 from tasks.wavespeed.clock import Instant
 from tasks.wavespeed.exchange import Withheld
@@ -61,7 +60,7 @@ async def submit(
     facts = {"prediction": held.prediction_id, "video": job.left.video_id, "task": job.left.task}
     match outcome:
         case Accepted(provider_id=provider_id):
-            tell_item("prediction.accepted", provider_id=provider_id, **facts)
+            logger.debug("prediction.accepted", provider_id=provider_id, **facts)
             accepted = Acceptance(
                 prediction_id=held.prediction_id, provider_id=provider_id, now=clock.earliest()
             )
@@ -70,7 +69,7 @@ async def submit(
             except ProviderIdTaken as error:
                 outcome = Uncertain(reason=str(error))
         case Refused():
-            tell_item("prediction.refused", reason=outcome.reason, **facts)
+            logger.debug("prediction.refused", reason=outcome.reason, **facts)
             await services.write(
                 predictions.refuse,
                 prediction_id=held.prediction_id,
@@ -80,7 +79,7 @@ async def submit(
         case Uncertain():
             pass
     if isinstance(outcome, Uncertain):
-        tell("prediction.uncertain", logging.WARNING, reason=outcome.reason, **facts)
+        logger.warning("prediction.uncertain", reason=outcome.reason, **facts)
         await services.write(
             predictions.lose,
             prediction_id=held.prediction_id,

@@ -95,9 +95,11 @@ def _name(uri: str, videos: Path) -> str:
 def _table(exported: list[dict[str, Any]], videos: Path) -> Any:
     from decimal import Decimal
 
+    from rich import filesize
+
     from catalog.money import show
     from catalog.pricing import MOLMO2_PRICES, quote
-    from flows.cli.text import columns, length, size
+    from flows.cli.text import columns, length
 
     rows = []
     for video in exported:
@@ -109,7 +111,7 @@ def _table(exported: list[dict[str, Any]], videos: Path) -> Any:
             (
                 _name(video["uris"][0], videos) + (" (twice)" if video["uris"][1:] else ""),
                 length(seconds),
-                size(video["size_bytes"]),
+                filesize.decimal(video["size_bytes"]),
                 f"{video['width']}x{video['height']}" if video["width"] else "",
                 "" if each is None else show(each * len(video["analyses"])),
             )

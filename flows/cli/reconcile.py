@@ -7,14 +7,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from flows.cli.flags import Flag, Json
-from flows.cli.text import parse_span
+from flows.cli.flags import Flag, Json, Span
 
 
 def reconcile(
     *,
     assume_lost: Annotated[tuple[int, ...], Parameter(negative="", consume_multiple=False)] = (),
-    older_than: str | None = None,
+    older_than: Span | None = None,
     acknowledge_drift: Annotated[bool, Flag] = False,
     after_restore: Annotated[bool, Flag] = False,
     json: Json = False,
@@ -53,7 +52,7 @@ def reconcile(
     asked = partial(
         begin,
         assume_lost=assume_lost,
-        older_than=None if older_than is None else parse_span(older_than, setting="--older-than"),
+        older_than=older_than,
         acknowledge=Acknowledge.DRIFT if acknowledge_drift else Acknowledge.NOTHING,
         after_restore=after_restore,
     )

@@ -79,9 +79,11 @@ def _print(console: Console, shown: Shown, zone: ZoneInfo) -> None:
 
 
 def _measurements(shown: Shown, zone: ZoneInfo) -> dict[str, str]:
-    from flows.cli.text import size, when, words
+    from rich import filesize
 
-    rows = {"content id": shown.content_id or "", "size": size(shown.size_bytes)}
+    from flows.cli.text import when, words
+
+    rows = {"content id": shown.content_id or "", "size": filesize.decimal(shown.size_bytes)}
     measured = shown.measured
     if measured is not None:
         if measured.probe_status != "ok":

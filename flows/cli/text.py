@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
@@ -25,7 +24,6 @@ from rich.table import Table
 from rich.text import Text
 
 from catalog.budget_limits import BudgetUsage
-from catalog.errors import SettingsError
 from catalog.money import show
 from catalog.visible import visible, visible_on_one_line
 from flows.cli.output import drop_output
@@ -76,11 +74,6 @@ def budget_lines(usages: Iterable[BudgetUsage]) -> list[tuple[str, str]]:
     return lines
 
 
-_SPAN = re.compile(r"(\d{1,5})\s*([dhm])", re.IGNORECASE)
-_SPAN_SECONDS = {"d": 86_400, "h": 3_600, "m": 60}
-_UNITS = ("KB", "MB", "GB", "TB", "PB")
-
-
 def length(seconds: Decimal | None) -> str:
     """Write how long a video is.
 
@@ -94,20 +87,6 @@ def length(seconds: Decimal | None) -> str:
     whole = int(seconds)
     hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def size(count: int) -> str:
-    """Write a number of bytes as disks are sold.
-
-    >>> size(999), size(1500), size(2_340_000_000)
-    ('999 bytes', '1.5 KB', '2.3 GB')
-    """
-    if count < 1000:
-        return f"{count} bytes"
-    amount, unit = count / 1000, 0
-    while amount >= 999.95 and unit < len(_UNITS) - 1:
-        amount, unit = amount / 1000, unit + 1
-    return f"{amount:.1f} {_UNITS[unit]}"
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:
@@ -131,23 +110,6 @@ def words(value: str) -> str:
     'scene description'
     """
     return value.replace("_", " ")
-
-
-def parse_span(text: str, *, setting: str) -> timedelta:
-    """Read a length of time that a person wrote.
-
-    Raises:
-        SettingsError: naming `setting`, if it is none.
-
-    >>> parse_span("8d", setting="--older-than"), parse_span("12 h", setting="--older-than")
-    (datetime.timedelta(days=8), datetime.timedelta(seconds=43200))
-    """
-    found = _SPAN.fullmatch(text.strip())
-    if found is None:
-        raise SettingsError(
-            f"{setting} takes days, hours or minutes such as 8d, 12h or 90m, not {text!r}."
-        )
-    return timedelta(seconds=int(found[1]) * _SPAN_SECONDS[found[2].lower()])
 
 
 #: The exit code of a run that was told to stop.

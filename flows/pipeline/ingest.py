@@ -27,7 +27,7 @@ from flows.pipeline.recovery import end_dead_runs
 from flows.pipeline.runner import RunContext, Step
 from tasks.discover import discover
 from tasks.foundation.concurrency import together
-from tasks.foundation.events import tell
+from tasks.foundation.events import logger
 from tasks.probe import probe_page
 from tasks.runtime.stats import Issue, RunStats
 from tasks.storage.filters import Selection
@@ -131,7 +131,7 @@ class _Claiming:
             await self.context.runner.batch(Step.PROBE, label, probe)
         await self._unclaim([one.id for one in mine])
         probed = self.context.stats.videos.probed
-        tell("batch.probed", batch=page, files=len(mine), probed=probed)
+        logger.info("batch.probed", batch=page, files=len(mine), probed=probed)
 
     async def _claim(self, location_ids: Sequence[int]) -> set[int]:
         if not location_ids:
@@ -174,9 +174,9 @@ async def ingest(
         if found is not None:
             scopes.append(found.scope)
             listed.append(source)
-        tell(
-            "source.listed" if found is not None else "source.failed",
+        logger.log(
             logging.INFO if found is not None else logging.WARNING,
+            "source.listed" if found is not None else "source.failed",
             source=source.label,
             found=stats.videos.found,
             new=stats.videos.new,

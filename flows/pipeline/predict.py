@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import random
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
 
 from catalog.analyses import AnalysisSpec
+from catalog.batches import batched
 from catalog.errors import AccountStopped
 from catalog.outstanding import Orphan
 from catalog.planning import Candidate
@@ -39,8 +38,6 @@ from tasks.runtime.stats import Issue
 from tasks.submit import submit
 from tasks.wavespeed.pacing import StartPacer
 from tasks.wavespeed.polling import PollSchedule, ServiceTimes, Unseen
-
-T = TypeVar("T")
 
 #: Analyses in one batch, which is one task run where Prefect watches.
 BATCH = 200
@@ -294,10 +291,3 @@ def new_engine(context: RunContext, *, spec: AnalysisSpec, rng: random.Random) -
             on_end=starter.make_room,
         ),
     )
-
-
-def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Divide into lists of `size`, the last one shorter."""
-    rest = iter(items)
-    while batch := list(itertools.islice(rest, size)):
-        yield batch

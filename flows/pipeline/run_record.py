@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
+from structlog.contextvars import bound_contextvars
 
 from catalog import budgets, runs
 from catalog.errors import AccountStopped, CatalogError
@@ -19,7 +19,7 @@ from catalog.values import RunStatus
 from flows.pipeline.report import RunReport
 from flows.pipeline.request import RunRequest, stored
 from flows.pipeline.runner import RunContext
-from tasks.foundation.events import about, tell
+from tasks.foundation.events import logger
 from tasks.foundation.processes import this_process
 from tasks.runtime.stats import RunStats
 
@@ -39,16 +39,16 @@ async def recorded(command: str, request: RunRequest, context: RunContext) -> As
     """Write down that a run begins, give signs of life, and write down how it ended."""
     services, stats, run_id = context.services, context.stats, context.run_id
     record, outcome = Record(), RunStatus.INTERRUPTED
-    with about(run=run_id):
+    with bound_contextvars(run=run_id):
         await services.write(_start, command=command, request=request, context=context)
-        tell(
+        logger.info(
             "run.started",
             command=command,
             sources=len(request.videos.sources),
             flow_run=context.flow_run_id,
         )
     try:
-        with about(run=run_id):
+        with bound_contextvars(run=run_id):
             async with background(_beat(context)):
                 yield record
         if record.report is not None:
@@ -66,7 +66,7 @@ async def recorded(command: str, request: RunRequest, context: RunContext) -> As
                 now=services.clock(),
             )
         )
-        tell("run.ended", run=run_id, outcome=outcome, **_counts(stats))
+        logger.info("run.ended", run=run_id, outcome=outcome, **_counts(stats))
 
 
 def _counts(stats: RunStats) -> dict[str, int]:
@@ -112,9 +112,9 @@ async def _beat(context: RunContext) -> None:
         try:
             await services.write(runs.beat, run_id=context.run_id, now=services.clock())
         except CatalogError as error:
-            tell("run.beat_failed", logging.WARNING, reason=error)
+            logger.warning("run.beat_failed", reason=error)
         if beat % _BEATS_A_LINE == 0:
-            tell("run.progress", stage=stats.stage, **_counts(stats))
+            logger.info("run.progress", stage=stats.stage, **_counts(stats))
 
 
 @asynccontextmanager

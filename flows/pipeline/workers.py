@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -23,7 +22,7 @@ from flows.pipeline.request import RunRequest, read_stored
 from flows.pipeline.runner import RunContext
 from flows.settings import Settings
 from flows.wiring import open_catalog_only
-from tasks.foundation.events import tell
+from tasks.foundation.events import logger
 
 
 class HasEnded(ReelcatError):
@@ -92,7 +91,7 @@ class Others:
             try:
                 await self._look_around()
             except CatalogError as error:
-                tell("run.watch_failed", logging.WARNING, reason=error)
+                logger.warning("run.watch_failed", reason=error)
 
     async def _look_around(self) -> None:
         if await self._has_host_ended() and not self._waiting:

@@ -320,7 +320,7 @@ class WaveSpeed:
         shown = redact(url)
         return Completed(text=shown if text is None else text, raw=as_json([shown]))
 
-    async def _bill_of(self, provider_ids: list[str]) -> list[BillingRow]:
+    async def _bill_of(self, provider_ids: Sequence[str]) -> list[BillingRow]:
         wanted = {*provider_ids, None}
         found: dict[str, BillingRow] = {}
         pages = pages_of_bill()

@@ -11,11 +11,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from catalog.batches import batched
 from catalog.errors import ProviderUnreadable
 from catalog.values import ListedPrediction
 from tasks.wavespeed.wire import Envelope, Text, page_rows, prediction_id, read_time
@@ -148,11 +148,9 @@ def pages_of_bill() -> Pages:
     return Pages(most_rows=_MOST_BILLED, most_pages=_MOST_BILLED)
 
 
-def searches(ids: Sequence[str]) -> Iterator[list[str]]:
+def searches(ids: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """The ids without repetition, as many at a time as one search of the bill takes."""
-    unique = iter(dict.fromkeys(ids))
-    while batch := list(islice(unique, _IDS_PER_SEARCH)):
-        yield batch
+    return batched(dict.fromkeys(ids), _IDS_PER_SEARCH)
 
 
 class _Row(BaseModel):

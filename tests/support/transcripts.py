@@ -14,7 +14,7 @@ _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 #: What differs, and what is written for it.
 _SHAPES = (
     (re.compile(r"\bv1-[0-9a-f]{40}\b"), "v1-ID"),
-    (re.compile(r"\b\d+(\.\d)? [KM]B\b"), "SIZE"),
+    (re.compile(r"\b\d+(\.\d)? [kM]B\b"), "SIZE"),
     (re.compile(r"(?<=\S)  +"), "  "),
     (re.compile(r"\b\d{4}-\d{2}(-\d{2})?( \d{2}:\d{2} UTC)?"), "DAY"),
     (re.compile(r"\bonly [\d,]+ of at least [\d,]+ bytes\b"), "only N of at least N bytes"),
@@ -43,7 +43,7 @@ def steps_of(page: str) -> list[Step]:
 def shape_of(said: str) -> str:
     r"""Give what was said without what differs from machine to machine.
 
-    >>> shape_of("a.mp4   12.5 KB  v1-" + 40 * "0" + "   \n")
+    >>> shape_of("a.mp4   12.5 kB  v1-" + 40 * "0" + "   \n")
     'a.mp4  SIZE  v1-ID'
     """
     text = "\n".join(line.rstrip() for line in said.strip("\n").splitlines())
