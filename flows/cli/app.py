@@ -75,6 +75,7 @@ COMMANDS = (
     "budget",
     "db",
     "config",
+    "init",
     "sandbox",
     "doctor",
     "demo",
