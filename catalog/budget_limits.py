@@ -15,6 +15,9 @@ from zoneinfo import ZoneInfo
 DAY = "day"
 MONTH = "month"
 
+#: Percent of a limit from which on it is worth saying how little is left.
+_NEARLY = 80
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scopes:
@@ -59,6 +62,17 @@ class BudgetUsage:
         if self.limit_micros is None:
             return 0
         return max(0, self.committed_micros - self.limit_micros)
+
+    @property
+    def is_nearly_used(self) -> bool:
+        """Whether four fifths of the limit are committed; False without a limit.
+
+        >>> [BudgetUsage(scope="day", limit_micros=100, committed_micros=n).is_nearly_used
+        ...  for n in (0, 79, 80, 101)]
+        [False, False, True, True]
+        """
+        limit, committed = self.limit_micros, self.committed_micros
+        return limit is not None and committed > 0 and 100 * committed >= _NEARLY * limit
 
 
 def free_in_all(usages: Iterable[BudgetUsage]) -> int | None:

@@ -25,6 +25,7 @@ from prefect.states import Cancelled, Completed, Failed
 from catalog.budget_limits import BudgetUsage
 from catalog.errors import ReelcatError
 from catalog.values import RunStatus
+from flows.pings import with_pings
 from flows.pipeline.plan import usages_in_force
 from flows.pipeline.reconcile import reconcile
 from flows.pipeline.report import RunReport
@@ -126,7 +127,7 @@ async def catalog_videos(
     def request(settings: Settings) -> RunRequest:
         return with_sources(asked, settings.sources)
 
-    return await _conducted("catalog-videos", run, request)
+    return await _conducted("catalog-videos", run, request, pings=True)
 
 
 @flow(name="reconcile-account", flow_run_name=name_for_people, persist_result=False)
@@ -163,19 +164,19 @@ async def _conducted(
     request_for: Callable[[Settings], RunRequest],
     *,
     shares: str | None = None,
+    pings: bool = False,
 ) -> State[None]:
-    """Run one operation before Prefect's eyes, and give the state that it ends in."""
+    """Run one operation before Prefect's eyes, and give the state that it ends in.
+
+    `pings`: tell REELCAT_PING_URL of it, unless the caller does.
+    """
     caller = local_run.get()
+    work = partial(_shown_run, name, begin, request_for, caller, shares)
     try:
-        async with _opened(request_for, caller, shares) as (request, context):
-            board = Board(name=name, stats=context.stats, usages=partial(_usages, context))
-            async with shown(board):
-                with _signals_of(caller):
-                    report = await begin(request, context)
-                board.report = report
-                if caller is not None:
-                    caller.end_with(report)
-            await mark_stale_runs_crashed(context.services)
+        if pings and caller is None:
+            report = await with_pings(read_settings(), work)
+        else:
+            report = await work()
     except HasEnded as error:
         return Completed(message=str(error))
     except ReelcatError as error:
@@ -183,6 +184,26 @@ async def _conducted(
             caller.end_with(error)
         return Failed(message=sentence_of_error(error))
     return state_of(report)
+
+
+async def _shown_run(
+    name: str,
+    begin: Begin,
+    request_for: Callable[[Settings], RunRequest],
+    caller: LocalRun | None,
+    shares: str | None,
+) -> RunReport:
+    """Run it, with its progress and its report on Prefect's page."""
+    async with _opened(request_for, caller, shares) as (request, context):
+        board = Board(name=name, stats=context.stats, usages=partial(_usages, context))
+        async with shown(board):
+            with _signals_of(caller):
+                report = await begin(request, context)
+            board.report = report
+            if caller is not None:
+                caller.end_with(report)
+        await mark_stale_runs_crashed(context.services)
+    return report
 
 
 def state_of(report: RunReport) -> State[None]:

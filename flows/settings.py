@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -112,6 +113,9 @@ class Settings(BaseSettings):
     s3_addressing_style: Literal["auto", "path", "virtual"] = "auto"
     """How a bucket stands in an address; auto is path for any endpoint but Amazon's own."""
 
+    ping_url: SecretStr | None = None
+    """What is told that a run began, was done or failed: a dead-man's switch. It is a secret."""
+
     timezone: str = "UTC"
     """Where days and months of budgets begin."""
 
@@ -151,6 +155,21 @@ class Settings(BaseSettings):
             return tuple(json.loads(value))
         except (ValueError, RecursionError):
             raise ValueError('several sources are written ["/films", "s3://films"]') from None
+
+    @field_validator("ping_url")
+    @classmethod
+    def _web_address(cls, address: SecretStr | None) -> SecretStr | None:
+        text = "" if address is None else address.get_secret_value().strip()
+        if not text:
+            return None
+        try:
+            parts = urlsplit(text)
+            known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        except ValueError:
+            known = False
+        if not known or not text.isascii() or not text.isprintable() or " " in text:
+            raise ValueError("write a web address, such as https://hc-ping.com/your-id")
+        return SecretStr(text)
 
     @field_validator("timezone")
     @classmethod

@@ -46,7 +46,7 @@ def run(
     from flows.cli.text import write_json
 
     try:
-        report = work(_way(prefect=prefect), request, ask=not yes)
+        report = work(_way(prefect=prefect), request, ask=not yes, pings=True)
     except AccountStopped as error:
         if json:
             write_json({"run_id": None, "status": "account_stopped", "stopped_by": str(error)})

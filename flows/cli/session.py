@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from catalog.money import show
@@ -17,6 +18,7 @@ from catalog.planning import Plan
 from flows.cli.output import exit_now
 from flows.cli.progress import Progress
 from flows.cli.text import INTERRUPTED, complain, counted, facts
+from flows.pings import with_pings
 from flows.pipeline.report import RunReport
 from flows.pipeline.request import RunRequest
 from flows.pipeline.runner import LocalRunner, RunContext
@@ -97,17 +99,25 @@ _PATIENCE_SECONDS = 3.0
 
 
 def work(
-    begin: Begin, request: RunRequest, *, ask: bool, settings: Settings | None = None
+    begin: Begin,
+    request: RunRequest,
+    *,
+    ask: bool,
+    settings: Settings | None = None,
+    pings: bool = False,
 ) -> RunReport:
     """Do it to its end.
 
     `ask`: show what is about to be spent and ask, where there is somebody to be asked.
+    `pings`: tell REELCAT_PING_URL of it.
 
     Raises:
         KeyboardInterrupt: if it was interrupted twice.
     """
+    settings = settings or read_settings()
+    working = partial(_work, begin, request, settings, ask=ask)
     try:
-        return asyncio.run(_work(begin, request, settings or read_settings(), ask=ask))
+        return asyncio.run(with_pings(settings, working) if pings else working())
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
 

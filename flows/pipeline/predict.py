@@ -27,6 +27,7 @@ from catalog.values import (
     Uncertain,
 )
 from flows.pipeline.billing import BillWatch
+from flows.pipeline.limits import LimitWatch
 from flows.pipeline.prediction import ReservedAnalysis, Reserver, Tracker
 from flows.pipeline.runner import RunContext, Step
 from tasks.foundation.concurrency import together
@@ -60,6 +61,7 @@ class Engine:
     addresses: Addresses
     tracker: Tracker
     bill: BillWatch
+    limits: LimitWatch
     breaker: Breaker = field(default_factory=Breaker)
     #: Set once the account has said that nothing else will work.
     account_stop: AccountStopped | None = None
@@ -132,6 +134,7 @@ class Engine:
     async def _batch(self, jobs: Sequence[Candidate]) -> None:
         held = await self.reserver.secure(jobs)
         self._queue(len(held) - len(jobs))
+        await self.limits.look()
         async with together() as group:
             for one in held:
                 group.create_task(self._predict(one))
@@ -284,6 +287,7 @@ def new_engine(context: RunContext, *, spec: AnalysisSpec, rng: random.Random) -
         starter=starter,
         addresses=addresses,
         bill=BillWatch(context=context),
+        limits=LimitWatch(context=context),
         tracker=Tracker(
             context=context,
             addresses=addresses,

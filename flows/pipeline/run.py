@@ -309,6 +309,7 @@ async def _report(engine: Engine) -> RunReport:
     await count_others(context)
     stats.money.held, stats.money.charged = totals.held, totals.charged
     name_uncertain(uncertain, stats)
+    await engine.limits.report()
     stopped_by = _stopped_by(engine)
     if stopped_by is None:
         await name_drift(context)

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from deployment import audit_of, make_clone, sandbox_on_a_port, write_settings
+from ping_switch import SECRET, listening_switch
 from prefect_server import (
     PATIENCE_SECONDS,
     PrefectServer,
@@ -125,15 +126,18 @@ class Night:
 
     run: dict[str, Any]
     audit: dict[str, Any]
+    #: What the dead-man's switch heard.
+    heard: list[str]
 
 
 @pytest.fixture(scope="module")
 def night(machine: Machine) -> Night:
     """A night in which all of the bucket is new."""
-    with sandbox_on_a_port(SandboxOptions(api_key=KEY, latency_scale=0)) as sandbox:
-        machine.configure(sandbox, REELCAT_SOURCES="s3://nights")
+    books = SandboxOptions(api_key=KEY, latency_scale=0)
+    with sandbox_on_a_port(books) as sandbox, listening_switch() as switch:
+        machine.configure(sandbox, REELCAT_SOURCES="s3://nights", REELCAT_PING_URL=switch.url)
         run = machine.prefect.ended(machine.start("nightly"))
-        return Night(run=run, audit=audit_of(sandbox))
+        return Night(run=run, audit=audit_of(sandbox), heard=switch.heard)
 
 
 def test_a_night_with_a_broken_file_is_completed_and_says_so(machine, night):
@@ -141,6 +145,12 @@ def test_a_night_with_a_broken_file_is_completed_and_says_so(machine, night):
 
     assert state["type"] == "COMPLETED", machine.worker_log.read_text()
     assert state["message"] == "Done. 1 thing needs a look."
+
+
+def test_a_night_tells_the_switch_of_its_start_and_its_end(machine, night):
+    assert night.heard == ["/start", ""]
+    assert not machine.prefect.holds(SECRET)
+    assert SECRET not in machine.worker_log.read_text()
 
 
 def test_catalog_and_audit_agree_on_every_analysis_and_cent(machine, night):
