@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from catalog.errors import UsageError
 from catalog.money import dollars, parse_dollars
+from flows.cli.instructions import read_instructions
 from flows.pipeline.request import RunRequest, fields_of
 
 
@@ -43,7 +44,7 @@ def request_of(source: Sequence[str], asked: RequestOptions) -> RunRequest:
     """Give the request that these options make.
 
     Raises:
-        UsageError: if no source is named, or an option is no text.
+        UsageError: if no source is named, an option is no text, or instructions cannot be read.
         SourceError: if there is no such source.
         SettingsError: if the budget is no amount.
     """
@@ -57,6 +58,7 @@ def request_of(source: Sequence[str], asked: RequestOptions) -> RunRequest:
             raise UsageError(
                 f"{option} is no text in UTF-8; type it in a terminal that writes UTF-8."
             )
+    fields["instructions"] = read_instructions(asked.instructions)
     if asked.budget_usd is not None:
         budget = parse_dollars(asked.budget_usd, setting="--budget")
         fields["budget_usd"] = str(dollars(budget))

@@ -84,7 +84,10 @@ class Questions(_Part):
         Parameter(
             name="--task",
             name_transform=_as_written,
-            help="What to ask of each video. Repeatable.",
+            help="What to ask of each video. Repeatable. general: an open description, or an "
+            "answer to the instructions; summary: a short overview; analysis: its parts in detail; "
+            "counting: how many people, things or events; scene_description: what is to be seen, "
+            "scene by scene.",
         ),
     ] = Field(
         default=DEFAULT_TASKS,
@@ -97,8 +100,8 @@ class Questions(_Part):
         AfterValidator(str.strip),
         Parameter(
             show_default=False,
-            help="What else to tell the model, in your own words. Other words are another "
-            "question, which is paid for by itself.",
+            help="What else to tell the model, in your own words, or @FILE with them in UTF-8. "
+            "Other words are another question, which is paid for by itself.",
         ),
     ] = Field(
         default="",
