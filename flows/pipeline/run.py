@@ -44,7 +44,8 @@ from flows.pipeline.runner import RunContext, Step
 from flows.pipeline.workers import Others, count_others
 from tasks.foundation.concurrency import together
 from tasks.runtime.stats import Issue
-from tasks.storage.source import Source, parse_source
+from tasks.storage.manifest import parse_sources
+from tasks.storage.source import Source
 
 #: What failed for a passing reason and is settled, or never arrived, is bought again within the
 #: run: so many times in all, and more often as long as fewer are left each time.
@@ -58,7 +59,7 @@ async def run(request: RunRequest, context: RunContext) -> RunReport:
         UsageError: if what is asked for cannot be done as asked; nothing was spent.
         AccountStopped: if the account stops the run before anything was bought.
     """
-    sources = [parse_source(source) for source in request.videos.sources]
+    sources = await asyncio.to_thread(parse_sources, request.videos.sources)
     context.stats.money.budget = request.budget_micros
     await require_budget(request, context.services)
     await learn_time(context.services)
@@ -283,7 +284,7 @@ async def plan(request: RunRequest, context: RunContext) -> RunReport:
     Raises:
         UsageError: if what is asked for cannot be done as asked.
     """
-    sources = [parse_source(source) for source in request.videos.sources]
+    sources = await asyncio.to_thread(parse_sources, request.videos.sources)
     stats = context.stats
     stats.money.budget = request.budget_micros
     async with recorded("plan", request, context) as record:

@@ -1,16 +1,18 @@
-"""Lists of files: what each line names, and a lister that looks at each.
+"""Lists: what each line names, and a lister that looks at each file.
 
 `list.txt` has one location a line, `list.csv` a column named uri, url or path, `list.jsonl` an
-object a line. No line is read that is longer than memory allows.
+object a line. A line may also name a folder, a bucket or a prefix in one that ends in a slash: each
+is a source of its own, beside the list. No line is read that is longer than memory allows.
 """
 
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +20,10 @@ from typing import TextIO
 from urllib.parse import unquote, urlsplit
 
 from catalog.errors import SourceError
-from catalog.values import Listing, ListingProblem
+from catalog.values import Listing, ListingProblem, SourceKind
 from tasks.foundation.untrusted_values import read_json, storable
 from tasks.storage.errors import StoreError
-from tasks.storage.source import absolute
+from tasks.storage.source import Source, absolute, is_video_name, parse_source
 from tasks.storage.uris import (
     displayed,
     file_uri,
@@ -87,8 +89,28 @@ class Fault:
     reason: str
 
 
+def parse_sources(texts: Iterable[str]) -> list[Source]:
+    """Read SOURCE arguments, and what the lists among them name beside files; each once.
+
+    What is wrong with a list is said when it is listed.
+
+    Raises:
+        UsageError, SourceError: as `parse_source`.
+    """
+    found: dict[str, Source] = {}
+    for text in texts:
+        source = parse_source(text)
+        found.setdefault(source.uri, source)
+        if source.kind is SourceKind.MANIFEST and scheme_of(source.uri) == "file":
+            with contextlib.suppress(SourceError):
+                for one in read_manifest(path_of(source.uri)):
+                    if isinstance(one, Source):
+                        found.setdefault(one.uri, one)
+    return list(found.values())
+
+
 class ManifestLister:
-    """Every file that a manifest names, whatever it is called."""
+    """Every file that a manifest names, whatever it is called; not what else it names."""
 
     def __init__(self, uri: str, look: Callable[[str], Listing | None]) -> None:
         self._uri = uri
@@ -101,6 +123,8 @@ class ManifestLister:
         with ThreadPoolExecutor(_LOOKS, thread_name_prefix="look") as pool:
             try:
                 for entry in read_manifest(path):
+                    if isinstance(entry, Source):
+                        continue
                     waiting.append(pool.submit(self._follow, entry))
                     if len(waiting) > 2 * _LOOKS:
                         yield waiting.popleft().result()
@@ -121,7 +145,7 @@ class ManifestLister:
         return found._replace(name=entry.name)
 
 
-def read_manifest(path: Path) -> Iterator[Entry | Fault]:
+def read_manifest(path: Path) -> Iterator[Entry | Source | Fault]:
     """Yield what each line names, as the file is read.
 
     Raises:
@@ -143,8 +167,11 @@ def read_manifest(path: Path) -> Iterator[Entry | Fault]:
         raise SourceError(label, "the list is not text; save it as UTF-8.") from error
 
 
-def resolve(text: str, *, line: int, folder: Path) -> Entry | Fault:
-    """Say which file a value names.
+def resolve(text: str, *, line: int, folder: Path) -> Entry | Source | Fault:
+    """Say which file, folder, bucket or prefix a value names.
+
+    A local path is looked at, unless it is called as videos are. In a bucket, where nothing tells
+    an object from a prefix, what ends in a slash is one.
 
     >>> resolve("a b.mp4", line=1, folder=Path("/films"))
     Entry(line=1, uri='file:///films/a%20b.mp4', name='a b.mp4')
@@ -157,15 +184,21 @@ def resolve(text: str, *, line: int, folder: Path) -> Entry | Fault:
         case "file":
             return _local_entry(str(path_of(text)), line=line, folder=folder)
         case "s3":
-            bucket, key = split_s3(text)
-            if not bucket or not key or key.endswith("/"):
-                return Fault(line=line, reason="s3:// needs a bucket and the key of one object")
-            return Entry(line=line, uri=f"s3://{bucket}/{key}", name=f"{bucket}/{key}")
+            return _bucket_entry(text, line=line)
         case "http" | "https":
             return _web_entry(text, line=line)
         case scheme:
             reason = f"{scheme}:// is not known; name a path, file://, s3:// or http(s)://"
             return Fault(line=line, reason=reason)
+
+
+def _bucket_entry(text: str, *, line: int) -> Entry | Source | Fault:
+    bucket, key = split_s3(text)
+    if not bucket:
+        return Fault(line=line, reason="s3:// names no bucket")
+    if not key or key.endswith("/"):
+        return parse_source(text)
+    return Entry(line=line, uri=f"s3://{bucket}/{key}", name=f"{bucket}/{key}")
 
 
 def _unusable(text: str) -> str | None:
@@ -180,10 +213,13 @@ def _unusable(text: str) -> str | None:
     return None
 
 
-def _local_entry(text: str, *, line: int, folder: Path) -> Entry | Fault:
+def _local_entry(text: str, *, line: int, folder: Path) -> Entry | Source | Fault:
     if "\0" in text:
         return Fault(line=line, reason="a path cannot hold a null character")
     path = absolute(folder / text)
+    may_be_folder = text.endswith("/") or not is_video_name(path.name)
+    if may_be_folder and os.path.isdir(path):  # noqa: PTH112 - takes what is no path for no folder
+        return Source(uri=file_uri(path), kind=SourceKind.FOLDER, label=displayed(path))
     below = path.relative_to(folder) if path.is_relative_to(folder) else path
     return Entry(line=line, uri=file_uri(path), name=displayed(below))
 

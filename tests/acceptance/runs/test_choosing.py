@@ -50,13 +50,23 @@ def test_what_is_excluded_stays_so_however_it_was_first_seen(shell, films):
     assert ended.report["analyses"]["completed"] == 1
 
 
+def test_a_folder_of_a_list_is_a_source_of_its_own(shell, films):
+    (shell.folder / "list.txt").write_text("films/b\nfilms/a/short.mp4\n")
+    first = shell("run", "@list.txt", "--exclude", "drafts/**", "--json")
+    assert (first.code, first.report["analyses"]["wanted"]) == (0, 4)
+    (films.folder / "b" / "middle-6s.mov").unlink()
+    second = shell("run", "@list.txt", "--json")
+    assert (second.code, second.report["videos"]["missing"]) == (0, 1)
+    assert second.report["analyses"]["completed"] == 2
+
+
 def test_a_list_names_folders_and_files_and_what_is_not_there_is_told(shell, films):
     absolute = films.folder / "b" / "middle-6s.mov"
     (shell.folder / "list.txt").write_text(
-        f"# two of them\nfilms/a/short.mp4\n{absolute}\nfilms/gone.mp4\n"
+        f"# three of them\nfilms/a/short.mp4\n{absolute}\nfilms/gone.mp4\nfilms/b/drafts\n"
     )
     ended = shell("run", "@list.txt")
 
     assert ended.code == 1
     assert "films/gone.mp4: " in ended.out
-    assert described(shell) == {"a/short.mp4", "b/middle-6s.mov"}
+    assert described(shell) == {"a/short.mp4", "b/middle-6s.mov", "b/drafts/cut.mp4"}

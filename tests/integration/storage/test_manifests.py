@@ -5,7 +5,8 @@ import pytest
 from range_server import WebFile
 
 from catalog.errors import SourceError
-from catalog.values import Listing, ListingProblem
+from catalog.values import Listing, ListingProblem, SourceKind
+from tasks.storage.manifest import parse_sources
 from tasks.storage.registry import Stores
 from tasks.storage.source import parse_source
 from tasks.storage.uris import path_of
@@ -78,9 +79,8 @@ def test_json_lines_are_strings_or_objects(films):
     ("name", "text", "reason"),
     [
         ("l.txt", "a.mp4\ngs://b/k\na.mp4", "line 2: gs:// is not known"),
-        ("l.txt", "a.mp4\ns3://bucket\na.mp4", "line 2: s3:// needs a bucket and the key"),
+        ("l.txt", "a.mp4\ns3://\na.mp4", "line 2: s3:// names no bucket"),
         ("l.txt", "a.mp4\nmissing.mp4\na.mp4", "line 2: there is no such file"),
-        ("l.txt", "a.mp4\nsub\na.mp4", "line 2: it is not a file"),
         ("l.txt", "a.mp4\nx\0y\na.mp4", "line 2: a path cannot hold a null"),
         ("l.txt", "a.mp4\nhttp://\na.mp4", "line 2: the web address names no host"),
         ("l.txt", "a.mp4\nhttp://[x/\na.mp4", "line 2: the web address names no host"),
@@ -105,6 +105,41 @@ def test_a_table_without_such_a_column_cannot_be_read(films, text):
     (films / "list.csv").write_text(text)
     with pytest.raises(SourceError, match="must name a column uri, url or path; add one"):
         listed(films / "list.csv")
+
+
+def test_a_list_names_folders_buckets_and_prefixes_beside_files(films, tmp_path):
+    (films / "odd.mp4").mkdir()
+    lines = [
+        "a.mp4",
+        "sub",
+        f"{tmp_path}/films/sub/",
+        films.as_uri(),
+        "odd.mp4/",
+        "s3://films",
+        "s3://films/2009/",
+        "s3://films/2009/b.mp4",
+        "gs://nowhere",
+        "gone/",
+    ]
+    (films / "list.txt").write_text("\n".join(lines))
+    (films / "list.csv").write_text("path\nsub\na.mp4\n")
+    names = [f"@{films / 'list.txt'}", f"@{films / 'list.csv'}", str(films)]
+    assert [(one.kind, one.uri) for one in parse_sources(names)] == [
+        (SourceKind.MANIFEST, (films / "list.txt").as_uri()),
+        (SourceKind.FOLDER, (films / "sub").as_uri()),
+        (SourceKind.FOLDER, films.as_uri()),
+        (SourceKind.FOLDER, (films / "odd.mp4").as_uri()),
+        (SourceKind.BUCKET, "s3://films"),
+        (SourceKind.BUCKET, "s3://films/2009"),
+        (SourceKind.MANIFEST, (films / "list.csv").as_uri()),
+    ]
+    assert told(listed(films / "list.csv")) == ["a.mp4"]
+
+
+def test_what_is_wrong_with_a_list_is_said_when_it_is_listed(films):
+    (films / "list.csv").write_text("file\na.mp4\n")
+    names = [f"@{films / 'list.csv'}", str(films)]
+    assert [one.kind for one in parse_sources(names)] == [SourceKind.MANIFEST, SourceKind.FOLDER]
 
 
 def test_a_list_that_went_away_cannot_be_read(films):
