@@ -1,18 +1,29 @@
-"""README.md does what it says: its transcripts are run in order, in a folder like a clone."""
+"""README.md does what it says: its blocks are run in order, in a folder like a clone.
+
+So is the transcript of docs/prompts.md, which needs the same clips.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import re
 import shutil
+import socketserver
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
+import psutil
 import pytest
 from command import plain_environment
+from prefect_server import PATIENCE_SECONDS, PrefectServer, until
 from swift_server import free_ports, running_server
 from transcripts import Step, agrees, shape_of, steps_of
 
@@ -25,9 +36,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("readme"), pytest.mark.t
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
+PROMPTS = (ROOT / "docs" / "prompts.md").read_text("utf-8")
+STEPS = [*steps_of(README), *steps_of(PROMPTS)]
 JSON_PAGE = (ROOT / "docs" / "json.md").read_text("utf-8")
 WIDTH = "90"
-PORT = "8700"
+PORT, PREFECT_PORT = "8700", "4200"
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 
 
 @dataclass(kw_only=True)
@@ -72,6 +86,7 @@ def terminal(tmp_path_factory) -> Iterator[Terminal]:
     """Everything in the README, done."""
     clone = tmp_path_factory.mktemp("clone")
     (clone / ".venv").symlink_to(Path(sys.executable).parents[1])
+    shutil.copy(ROOT / "prefect.yaml", clone)
     s3 = running_server()
     [port] = free_ports(1)
     environment = plain_environment() | s3.environment()
@@ -88,11 +103,12 @@ def terminal(tmp_path_factory) -> Iterator[Terminal]:
     )
     terminal = Terminal(process=process, folder=clone)
     try:
-        for step in steps_of(README):
+        for step in STEPS:
             if "s3://archive" in step.command:
                 fill_bucket(s3, clone / "demo" / "videos" / "films" / "harbour-reel-3.mp4")
             _, said = terminal.run(in_a_test(step.command, port))
             terminal.said.append((step, said))
+        terminal.run("export REELCAT_DATABASE_URL=sqlite:///rehearsal.db")  # as README left it
         yield terminal
     finally:
         terminal.run("kill %1; wait")
@@ -107,8 +123,8 @@ def fill_bucket(s3, film: Path) -> None:
     client.put_object(Bucket="archive", Key="2009/harbour.mp4", Body=film.read_bytes())
 
 
-@pytest.mark.parametrize("number", range(len(steps_of(README))))
-def test_a_command_of_the_readme_says_what_is_printed_below_it(terminal, number):
+@pytest.mark.parametrize("number", range(len(STEPS)))
+def test_a_command_says_what_is_printed_below_it(terminal, number):
     step, said = terminal.said[number]
     if not agrees(step.expected, said):
         assert shape_of(said) == shape_of(step.expected), step.command
@@ -137,6 +153,133 @@ def test_the_line_for_cron_runs_where_it_is_put(terminal):
     code, _ = terminal.run(command)
     assert code == 1  # one of the demo's clips is broken
     assert "18 done before" in (terminal.folder / "nightly.log").read_text()
+
+
+def test_every_block_is_run_by_a_test():
+    made, pasted = (block for language, block in BLOCKS if language == "sh")
+    commands = [line.partition("#")[0].strip() for line in made.splitlines()]
+    assert commands == ["make demo", "make test"]  # the first is a step below, the second is this
+    assert subprocess.run(["make", "-n", "test"], cwd=ROOT, check=True, capture_output=True)
+    assert "prefect worker start" in pasted
+    assert {language for language, _ in BLOCKS} == {"sh", "console", "cron"}
+
+
+@dataclass(kw_only=True)
+class Pasted:
+    """The block for Prefect, pasted as a whole into a terminal of its own."""
+
+    server: PrefectServer
+    #: Who asked a proxy for something outside of this machine, and for what.
+    outside: list[str]
+    shown: bytearray
+
+
+@pytest.fixture(scope="module")
+def pasted(terminal, tmp_path_factory) -> Iterator[Pasted]:
+    """What follows the other blocks in README's order; the worker goes on until the end."""
+    [block] = [text for _, text in BLOCKS if "prefect worker start" in text]
+    [port] = free_ports(1)
+    home = tmp_path_factory.mktemp("prefect")
+    with outside_world() as (proxy, outside):
+        _, exported = terminal.run("export -p")
+        own = {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(home),
+            "PREFECT_HOME": str(home / "prefect"),
+            "PREFECT_SERVER_API_PORT": str(port),
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "HTTPS_PROXY": proxy,
+            "HTTP_PROXY": proxy,
+            "NO_PROXY": "127.0.0.1,localhost",
+            "TERM": "dumb",
+        }
+        hears = f"import httpx; httpx.get('https://telemetry.example', proxy={proxy!r})"
+        subprocess.run([sys.executable, "-c", hears], check=False, capture_output=True)
+        assert outside.pop() == "CONNECT telemetry.example:443 HTTP/1.1"
+        master, slave = pty.openpty()
+        process = subprocess.Popen(
+            ["bash", "--norc", "--noprofile", "-i"],
+            cwd=terminal.folder,
+            env=own,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+        )
+        os.close(slave)
+        shown = bytearray()
+        reader = threading.Thread(target=read_all, args=(master, shown))
+        reader.start()
+        family: list[psutil.Process] = []
+        try:
+            before = "\n".join(
+                line
+                for line in exported.splitlines()
+                if re.match(r"declare -x (WAVESPEED|REELCAT|AWS)_", line)
+            )
+            typed = f"{before}\nsource .venv/bin/activate\n{block.replace(PREFECT_PORT, str(port))}"
+            os.write(master, typed.encode())
+            url = f"http://127.0.0.1:{port}/api"
+            server = PrefectServer(url=url, folder=home, log=terminal.folder / "prefect.log")
+            until(lambda: a_worker_waits(server), "a worker waits", 2 * PATIENCE_SECONDS)
+            yield Pasted(server=server, outside=outside, shown=shown)
+        finally:
+            family = psutil.Process(process.pid).children(recursive=True)
+            for one in [*family, process]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.kill()
+            process.wait()
+            os.close(master)
+            reader.join()
+
+
+def read_all(descriptor: int, into: bytearray) -> None:
+    """Keep what a terminal shows, until it is closed."""
+    with contextlib.suppress(OSError):
+        while piece := os.read(descriptor, 65536):
+            into.extend(piece)
+
+
+def a_worker_waits(server: PrefectServer) -> bool:
+    with contextlib.suppress(httpx.HTTPError):
+        found = server.ask("POST", "/work_pools/reelcat/workers/filter", {})
+        return any(one["status"] == "ONLINE" for one in found)
+    return False
+
+
+@contextlib.contextmanager
+def outside_world() -> Iterator[tuple[str, list[str]]]:
+    """A proxy that lets nothing through; gives its address, and the first line of what it hears."""
+    heard: list[str] = []
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self):
+            heard.append(self.rfile.readline().decode("latin-1").strip())
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}", heard
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.timeout(900)
+def test_the_block_for_prefect_works_as_it_is_pasted(pasted, terminal):
+    nightly = pasted.server.deployment("catalog-videos/nightly")["id"]
+    run = pasted.server.ended(
+        pasted.server.start(nightly, videos={"sources": [str(terminal.folder / "demo/videos")]})
+    )
+    assert run["state_type"] == "COMPLETED", pasted.shown.decode()
+    report = pasted.server.artifacts(run["id"])["catalog-videos-report"]["data"]
+    assert "18 done before" in report, report
+
+
+def test_the_block_for_prefect_calls_nobody(pasted):
+    assert pasted.server.ask("GET", "/admin/settings")
+    assert pasted.outside == []
 
 
 def test_the_exit_codes_are_all_named(terminal):

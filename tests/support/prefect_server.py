@@ -74,10 +74,12 @@ class PrefectServer:
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
-    def command(self, *arguments: str, cwd: Path, **environment: str) -> str:
+    def command(
+        self, *arguments: str, cwd: Path, command: Path = PREFECT, **environment: str
+    ) -> str:
         """Call `prefect` in a folder and return what it says."""
         done = subprocess.run(
-            [PREFECT, "--no-prompt", *arguments],
+            [command, "--no-prompt", *arguments],
             cwd=cwd,
             env=self.environment | environment,
             capture_output=True,
@@ -137,14 +139,14 @@ class PrefectServer:
 
 
 @contextlib.contextmanager
-def running_prefect(folder: Path) -> Iterator[PrefectServer]:
-    """Run a server for as long as the block lasts."""
+def running_prefect(folder: Path, *, command: Path = PREFECT) -> Iterator[PrefectServer]:
+    """Run a server for as long as the block lasts; `command` is the `prefect` of an environment."""
     port = free_ports(1)[0]
     server = PrefectServer(
         url=f"http://127.0.0.1:{port}/api", folder=folder / "prefect", log=folder / "server.log"
     )
     arguments = ("server", "start", "--host", "127.0.0.1", "--port", str(port))
-    with _process(arguments, server.environment, cwd=folder, log=server.log) as process:
+    with _process(command, arguments, server.environment, cwd=folder, log=server.log) as process:
         until(lambda: _healthy(server, process), "the Prefect server answers")
         yield server
 
@@ -189,6 +191,7 @@ def running_worker(
     name: str = "worker",
     limit: int | None = None,
     queue: str | None = None,
+    command: Path = PREFECT,
 ) -> Iterator[Worker]:
     """Run a process worker for as long as the block lasts; it makes its pool, `reelcat`."""
     arguments = ("worker", "start", "--pool", "reelcat", "--type", "process", "--name", name)
@@ -196,7 +199,8 @@ def running_worker(
         arguments += ("--limit", str(limit))
     if queue is not None:
         arguments += ("--work-queue", queue)
-    with _process(arguments, server.environment | environment, cwd=cwd, log=log) as process:
+    own = server.environment | environment
+    with _process(command, arguments, own, cwd=cwd, log=log) as process:
         worker = Worker(name=name, process=psutil.Process(process.pid), log=log)
         try:
             yield worker
@@ -222,11 +226,16 @@ def wait_for(server: PrefectServer, *workers: Worker) -> None:
 
 @contextlib.contextmanager
 def _process(
-    arguments: tuple[str, ...], environment: Mapping[str, str], *, cwd: Path, log: Path
+    command: Path,
+    arguments: tuple[str, ...],
+    environment: Mapping[str, str],
+    *,
+    cwd: Path,
+    log: Path,
 ) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [PREFECT, *arguments],
+            [command, *arguments],
             cwd=cwd,
             env=environment,
             stdin=subprocess.DEVNULL,
