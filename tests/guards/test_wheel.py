@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 from command import plain_environment
 from ping_switch import listening_switch
 from prefect_server import running_prefect, running_worker, wait_for
@@ -21,6 +22,7 @@ from repository import PACKAGES, ROOT
 # One installation serves all of these.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("wheel"), pytest.mark.timeout(400)]
 
+SERVICES = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text("utf-8"))["services"]
 UNITS = ("reelcat.service", "reelcat.timer")
 
 UV = shutil.which("uv", path=f"{ROOT / '.tools' / 'bin'}{os.pathsep}{os.environ['PATH']}")
@@ -137,7 +139,8 @@ def test_a_deployment_of_the_wheel_runs_in_the_folder_that_init_made(installed, 
     films.mkdir()
     shutil.copy(clips["plain.mp4"], films)
     installed.run("reelcat", "init", "deployed", "--source", "films")
-    (nights / ".env.example").rename(nights / ".env")
+    example = (nights / ".env.example").read_text("utf-8")
+    (nights / ".env").write_text(f"{example}\nREELCAT_DATABASE_URL=sqlite:///reelcat.db\n")
     (nights / ".env").chmod(0o600)
     prefect = installed.bin / "prefect"
     quiet = {"PYTHONPATH": "", "PYTHONSAFEPATH": "1", "PATH": "/usr/bin:/bin"}
@@ -148,7 +151,14 @@ def test_a_deployment_of_the_wheel_runs_in_the_folder_that_init_made(installed, 
         ) as worker,
     ):
         wait_for(server, worker)
-        server.command("deploy", "--all", cwd=nights, command=prefect, **quiet)
+        # What the compose file has its service of this name do, in the place of the image's.
+        subprocess.run(
+            SERVICES["deploy"]["command"],
+            cwd=nights,
+            env=server.environment | quiet | {"PATH": f"{installed.bin}:/usr/bin:/bin"},
+            check=True,
+            capture_output=True,
+        )
         nightly = server.deployment("catalog-videos/nightly")
         run = server.ended(server.start(nightly["id"]))
         assert run["state_type"] == "COMPLETED", worker.log.read_text()
@@ -159,6 +169,40 @@ def test_a_deployment_of_the_wheel_runs_in_the_folder_that_init_made(installed, 
         ).splitlines()
     )
     assert [one["status"] for one in video["analyses"]] == ["completed", "completed"]
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs the repository's history")
+def test_it_is_a_tool_that_uv_installs_from_the_repository(tmp_path):
+    if UV is None:
+        pytest.skip("needs uv, which `make env` brings")
+    own = plain_environment() | {
+        "UV_TOOL_DIR": str(tmp_path / "tools"),
+        "UV_TOOL_BIN_DIR": str(tmp_path / "bin"),
+    }
+    address = f"reelcat @ git+file://{ROOT}"
+    asked = [UV, "tool", "install", "--with-executables-from", "prefect", address]
+    done = subprocess.run(
+        [*asked, "--python", sys.executable],
+        cwd=tmp_path,
+        env=own,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert {path.name for path in (tmp_path / "bin").iterdir()} == {"reelcat", "prefect"}
+    helped = subprocess.run(
+        [tmp_path / "bin" / "reelcat", "init", "nights"],
+        cwd=tmp_path,
+        env=plain_environment(),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert helped.stderr == ""
+    unit = (tmp_path / "nights" / "reelcat.service").read_text("utf-8")
+    assert re.search(
+        rf"^ExecStart={tmp_path}/(bin|tools/reelcat/bin)/reelcat run ", unit, re.MULTILINE
+    )
 
 
 def test_the_wheel_is_never_published_by_accident():

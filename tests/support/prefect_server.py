@@ -74,12 +74,10 @@ class PrefectServer:
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
-    def command(
-        self, *arguments: str, cwd: Path, command: Path = PREFECT, **environment: str
-    ) -> str:
+    def command(self, *arguments: str, cwd: Path, **environment: str) -> str:
         """Call `prefect` in a folder and return what it says."""
         done = subprocess.run(
-            [command, "--no-prompt", *arguments],
+            [PREFECT, "--no-prompt", *arguments],
             cwd=cwd,
             env=self.environment | environment,
             capture_output=True,
