@@ -11,21 +11,20 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from catalog.errors import UsageError
+from catalog.measures import probe_of
 from catalog.tables import analyses, ledger_entries, locations, predictions, sources, videos
 from catalog.values import (
     AnalysisStatus,
     AnalysisType,
-    DurationSource,
     LedgerKind,
     PredictionStatus,
-    ProbeStatus,
+    Probe,
 )
 
 #: Rows that are read at once.
@@ -136,34 +135,14 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Measured:
-    """What the video's bytes say. None means unknown."""
-
-    probe_status: ProbeStatus
-    probe_error: str | None
-    probe_engine: str
-    container: str | None
-    duration_seconds: Decimal | None
-    duration_source: DurationSource
-    video_codec: str | None
-    audio_codec: str | None
-    width: int | None
-    height: int | None
-    rotation: int | None
-    fps: Decimal | None
-    has_audio: bool | None
-    recorded_at: datetime | None
-    tags: dict[str, str]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Shown:
     """A video, or a file that could not be read and so has no content id."""
 
     content_id: str | None
     size_bytes: int
     added_at: datetime | None
-    measured: Measured | None
+    #: None for a file that could not be read.
+    measured: Probe | None
     places: tuple[ShownLocation, ...]
     analyses: tuple[Answer, ...]
 
@@ -263,7 +242,7 @@ def _video(connection: Connection, video_id: int) -> Shown:
         content_id=video.content_id,
         size_bytes=video.size,
         added_at=video.added_at,
-        measured=_measured(video),
+        measured=probe_of(video),
         places=tuple(_place(row) for row in places),
         analyses=tuple(_answers(connection, video_id)),
     )
@@ -273,26 +252,6 @@ def _video(connection: Connection, video_id: int) -> Shown:
 _PLACES = select(locations, sources.c.last_scan_at, sources.c.last_scan_problem).join(
     sources, sources.c.id == locations.c.source_id
 )
-
-
-def _measured(video: Row[Any]) -> Measured:
-    return Measured(
-        probe_status=video.probe_status,
-        probe_error=video.probe_error,
-        probe_engine=video.probe_engine,
-        container=video.container,
-        duration_seconds=video.duration_seconds,
-        duration_source=video.duration_source,
-        video_codec=video.video_codec,
-        audio_codec=video.audio_codec,
-        width=video.width,
-        height=video.height,
-        rotation=video.rotation,
-        fps=video.fps,
-        has_audio=video.has_audio,
-        recorded_at=video.recorded_at,
-        tags=dict(video.tags),
-    )
 
 
 def _place(row: Row[Any]) -> ShownLocation:

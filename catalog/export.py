@@ -12,12 +12,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, TextIO
 
 from sqlalchemy import Connection, select
 
 from catalog import tables
+from catalog.measures import MEASURES, as_json
 from catalog.money import dollars
 from catalog.values import PredictionStatus
 from catalog.visible import UNSEEN
@@ -37,6 +37,16 @@ class Spent:
     #: Of all attempts together, as far as is known; None if of none.
     charged_micros: int | None
 
+
+_MEASURED = [one.name for one in MEASURES if one.measure.exported]
+#: What is exported of a video: its keys, in this order, and their columns. The length comes before
+#: the size, and what is wrong comes last, as in every file that was exported before.
+OF_VIDEO = [
+    ("duration_seconds", "duration_seconds"),
+    ("size_bytes", "size"),
+    *((name, name) for name in _MEASURED if name not in {"duration_seconds", "probe_error"}),
+    ("probe_error", "probe_error"),
+]
 
 _NOTHING = Spent(prediction_id=None, quoted_micros=None, charged_micros=None)
 
@@ -62,15 +72,8 @@ def _page(connection: Connection, after: int, page: int) -> list[Any]:
     query = select(
         tables.videos.c.id,
         tables.videos.c.content_id,
-        tables.videos.c.duration_seconds,
         tables.videos.c.size,
-        tables.videos.c.container,
-        tables.videos.c.video_codec,
-        tables.videos.c.audio_codec,
-        tables.videos.c.width,
-        tables.videos.c.height,
-        tables.videos.c.fps,
-        tables.videos.c.probe_error,
+        *(tables.videos.c[name] for name in _MEASURED),
     )
     newer = query.where(tables.videos.c.id > after).order_by(tables.videos.c.id).limit(page)
     return list(connection.execute(newer))
@@ -146,15 +149,7 @@ def _video(
     return {
         "content_id": row.content_id,
         "uris": list(uris),
-        "duration_seconds": _number(row.duration_seconds),
-        "size_bytes": row.size,
-        "container": row.container,
-        "video_codec": row.video_codec,
-        "audio_codec": row.audio_codec,
-        "width": row.width,
-        "height": row.height,
-        "fps": _number(row.fps),
-        "probe_error": row.probe_error,
+        **{name: as_json(getattr(row, key)) for name, key in OF_VIDEO},
         "analyses": [_analysis(one, spent.get(one.id, _NOTHING)) for one in analyses],
     }
 
@@ -172,11 +167,6 @@ def _analysis(row: Any, spent: Spent) -> dict[str, Any]:
         "completed_at": _time(row.completed_at),
         "error": row.error,
     }
-
-
-def _number(value: Decimal | None) -> float | None:
-    """Give a measurement as JSON writes numbers; a float keeps all of its six decimals."""
-    return None if value is None else float(value)
 
 
 def _usd(micros: int | None) -> str | None:
@@ -201,15 +191,7 @@ def write_jsonl(exported: Iterable[Mapping[str, Any]], out: TextIO) -> None:
 COLUMNS = (
     "content_id",
     "uris",
-    "duration_seconds",
-    "size_bytes",
-    "container",
-    "video_codec",
-    "audio_codec",
-    "width",
-    "height",
-    "fps",
-    "probe_error",
+    *dict(OF_VIDEO),
     "task",
     "instructions",
     "model",

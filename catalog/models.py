@@ -17,7 +17,6 @@ from catalog import tables
 from catalog.values import (
     AnalysisStatus,
     AnalysisType,
-    DurationSource,
     LedgerKind,
     PredictionStatus,
     ProbeStatus,
@@ -84,21 +83,10 @@ class Video(Base):
     id: Mapped[int]
     content_id: Mapped[str]
     size: Mapped[int]
+    # Of what is measured, the columns that code names.
     probe_status: Mapped[ProbeStatus]
     probe_error: Mapped[str | None]
-    probe_engine: Mapped[str]
-    container: Mapped[str | None]
     duration_seconds: Mapped[Decimal | None]
-    duration_source: Mapped[DurationSource]
-    video_codec: Mapped[str | None]
-    audio_codec: Mapped[str | None]
-    width: Mapped[int | None]
-    height: Mapped[int | None]
-    rotation: Mapped[int | None]
-    fps: Mapped[Decimal | None]
-    has_audio: Mapped[bool | None]
-    recorded_at: Mapped[datetime | None]
-    tags: Mapped[dict[str, str]]
     taken_at: Mapped[datetime]
     added_at: Mapped[datetime]
 

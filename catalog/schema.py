@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-from catalog import HEAD
+from catalog import HEAD, migrations_folder
 from catalog.database import BUSY_SECONDS, Catalog, connect
 from catalog.database_errors import plainly
 from catalog.errors import CatalogError, CatalogNotOurs, CatalogTooNew
@@ -157,9 +157,3 @@ def _migrate(connection: Connection) -> None:
     config.set_main_option("script_location", str(migrations_folder()))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-
-
-def migrations_folder() -> Path:
-    """Give the folder with the migrations: beside the packages, or inside an installed wheel."""
-    in_source = Path(__file__).parent.parent / "migrations"
-    return in_source if (in_source / "env.py").exists() else Path(__file__).parent / "_migrations"

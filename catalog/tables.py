@@ -33,10 +33,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
+from catalog.measures import MEASURES, Measured
 from catalog.values import (
     AnalysisStatus,
     AnalysisType,
-    DurationSource,
     LedgerKind,
     PredictionStatus,
     ProbeStatus,
@@ -178,6 +178,36 @@ manifest_entries = Table(
     Column("location_id", ForeignKey("locations.id"), primary_key=True, index=True),
 )
 
+_TYPES: dict[type, Any] = {
+    int: Integer,
+    bool: Boolean,
+    dict: JSON,
+    Decimal: Millionths,
+    datetime: UtcDateTime,
+}
+
+
+def _measured_columns() -> list[Column[Any]]:
+    return [
+        Column(
+            one.name,
+            _type_of(one),
+            nullable=one.nullable,
+            index=one.measure.indexed,
+        )
+        for one in MEASURES
+    ]
+
+
+def _type_of(measured: Measured) -> Any:
+    if issubclass(measured.kind, enum.StrEnum):
+        return by_value(measured.kind)
+    if measured.kind is str:
+        most = measured.measure.most
+        return Text() if most is None else String(most)
+    return _TYPES[measured.kind]()
+
+
 #: Content, wherever it lies. The same bytes twice are one video and are paid once.
 videos = Table(
     "videos",
@@ -185,21 +215,7 @@ videos = Table(
     Column("id", Id, primary_key=True),
     Column("content_id", String(64), nullable=False, unique=True),
     Column("size", BigInteger, nullable=False),
-    Column("probe_status", by_value(ProbeStatus), nullable=False),
-    Column("probe_error", Text),
-    Column("probe_engine", String(128), nullable=False),
-    Column("container", String(64)),
-    Column("duration_seconds", Millionths(), index=True),
-    Column("duration_source", by_value(DurationSource), nullable=False),
-    Column("video_codec", String(64)),
-    Column("audio_codec", String(64)),
-    Column("width", Integer),
-    Column("height", Integer),
-    Column("rotation", Integer),
-    Column("fps", Millionths()),
-    Column("has_audio", Boolean),
-    Column("recorded_at", UtcDateTime()),
-    Column("tags", JSON, nullable=False),
+    *_measured_columns(),
     #: When it was taken as far as is known: recorded, or else the file's time. For sorting.
     Column("taken_at", UtcDateTime(), nullable=False, index=True),
     Column("added_at", UtcDateTime(), nullable=False),

@@ -9,10 +9,10 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 Clock = Callable[[], datetime]
 
@@ -161,31 +161,64 @@ class ListingProblem:
     leads_out: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """How a field of `Probe` is kept, shown and exported; `catalog.measures` does all of it."""
+
+    #: What it is, for docs/json.md.
+    doc: str
+    _: KW_ONLY
+    #: Its column and its key in JSON; empty where that is the field's own name.
+    name: str = ""
+    #: The most characters of a text; None for no limit.
+    most: int | None = None
+    #: Whether databases find and sort videos by it.
+    indexed: bool = False
+    #: Whether `reelcat export` has it.
+    exported: bool = True
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Probe:
-    """What a video's bytes say of themselves. None means unknown, never zero."""
+    """What a video's bytes say of themselves. None means unknown, never zero.
 
-    status: ProbeStatus
+    A field that is added here is a column that needs a migration, and is shown and exported.
+    """
+
+    status: Annotated[
+        ProbeStatus,
+        Measure("whether it can be described", name="probe_status", exported=False),
+    ]
     #: One clear sentence when the status is not ok.
-    error: str | None = None
+    error: Annotated[
+        str | None,
+        Measure("why it cannot be described; null if it can", name="probe_error"),
+    ] = None
     #: Name and version of the engine that spoke, e.g. `pyav 18.1.0 (libavformat 62.3.100)`.
-    engine: str
-    container: str | None = None
+    engine: Annotated[
+        str,
+        Measure("what measured it", name="probe_engine", most=128, exported=False),
+    ]
+    container: Annotated[str | None, Measure("as FFmpeg names it", most=64)] = None
     #: Larger of container and stream durations.
-    duration_seconds: Decimal | None = None
-    duration_source: DurationSource = DurationSource.NONE
-    video_codec: str | None = None
-    audio_codec: str | None = None
+    duration_seconds: Annotated[Decimal | None, Measure("length", indexed=True)] = None
+    duration_source: Annotated[
+        DurationSource, Measure("where the length was read", exported=False)
+    ] = DurationSource.NONE
+    video_codec: Annotated[str | None, Measure("as FFmpeg names it", most=64)] = None
+    audio_codec: Annotated[str | None, Measure("null without sound", most=64)] = None
     #: As displayed, after rotation.
-    width: int | None = None
-    height: int | None = None
+    width: Annotated[int | None, Measure("pixels, turned as a player shows it")] = None
+    height: Annotated[int | None, Measure("pixels")] = None
     #: Clockwise degrees, one of 0, 90, 180, 270.
-    rotation: int | None = None
-    fps: Decimal | None = None
-    has_audio: bool | None = None
+    rotation: Annotated[int | None, Measure("clockwise degrees", exported=False)] = None
+    fps: Annotated[Decimal | None, Measure("frames a second")] = None
+    has_audio: Annotated[bool | None, Measure("whether it has sound", exported=False)] = None
     #: UTC.
-    recorded_at: datetime | None = None
-    tags: dict[str, str] = field(default_factory=dict)
+    recorded_at: Annotated[datetime | None, Measure("when it was recorded", exported=False)] = None
+    tags: Annotated[dict[str, str], Measure("what its tags say", exported=False)] = field(
+        default_factory=dict
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
-from catalog import search_index, tables
+from catalog import measures, search_index, tables
 from catalog.locations import Unlooked, as_listed
 from catalog.models import Video
 from catalog.values import Inspection, ProbeStatus
@@ -100,24 +100,7 @@ def _insert(session: Session, new: Mapping[str, Mapping[str, Any]]) -> dict[str,
 def _measures(look: Look, *, taken_at: datetime | None) -> dict[str, Any]:
     """Give what a look says of a video, by column; `taken_at` is what else is known of that."""
     probe = look.inspection.probe
-    return {
-        "probe_status": probe.status,
-        "probe_error": probe.error,
-        "probe_engine": probe.engine,
-        "container": probe.container,
-        "duration_seconds": probe.duration_seconds,
-        "duration_source": probe.duration_source,
-        "video_codec": probe.video_codec,
-        "audio_codec": probe.audio_codec,
-        "width": probe.width,
-        "height": probe.height,
-        "rotation": probe.rotation,
-        "fps": probe.fps,
-        "has_audio": probe.has_audio,
-        "recorded_at": probe.recorded_at,
-        "taken_at": probe.recorded_at or taken_at,
-        "tags": dict(probe.tags),
-    }
+    return measures.columns_of(probe) | {"taken_at": probe.recorded_at or taken_at}
 
 
 def _file_time(mtime_ns: int) -> datetime:

@@ -1,4 +1,6 @@
-"""Writes what the program says better than a person: docs/cli.md, and the prices in README.md.
+"""Writes what the program says better than a person.
+
+That is docs/cli.md, the prices in README.md, and what is measured in docs/json.md.
 
 `python docs/generate.py` writes them; with `--check` it writes nothing, and names what is stale.
 """
@@ -8,10 +10,13 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import sys
 from decimal import Decimal
 from pathlib import Path
 
+from catalog.export import OF_VIDEO
+from catalog.measures import MEASURES
 from catalog.money import show
 from catalog.pricing import MOLMO2_PRICES, quote
 from flows.cli.app import COMMANDS, execute
@@ -73,10 +78,26 @@ def with_prices(readme: str) -> str:
     return before + BEGIN + table + "".join(rows) + END + after
 
 
+#: In docs/json.md, rows that are written here: of an export those behind `uris[]`, and of `show`
+#: those of `measured`.
+EXPORTED = re.compile(r"(?<=\n)(\| `uris\[\]` [^\n]*\n)(?:\| `\w+` [^\n]*\n)*")
+MEASURED = re.compile(r"(?<=\n)(\| `measured` [^\n]*\n)(?:\| `measured\.[^\n]*\n)*")
+
+
+def with_measures(page: str) -> str:
+    """Give docs/json.md with all that is measured of a video."""
+    docs = {"size_bytes": "size"} | {one.name: one.measure.doc for one in MEASURES}
+    exported = "".join(f"| `{key}` | {docs[key]} |\n" for key, _ in OF_VIDEO)
+    measured = "".join(f"| `measured.{one.name}` | {docs[one.name]} |\n" for one in MEASURES)
+    page = EXPORTED.sub(lambda row: row[1] + exported, page)
+    return MEASURED.sub(lambda row: row[1] + measured, page)
+
+
 def pages() -> dict[Path, str]:
     """Give every written page as it should be."""
-    readme = ROOT / "README.md"
+    readme, json_page = ROOT / "README.md", ROOT / "docs" / "json.md"
     return {
+        json_page: with_measures(json_page.read_text("utf-8")),
         ROOT / "docs" / "cli.md": cli_page(),
         readme: with_prices(readme.read_text("utf-8")),
     }

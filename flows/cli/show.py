@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from catalog.money import dollars
@@ -13,7 +15,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from catalog.detail import Answer, Attempt, Measured, Shown, ShownLocation
+    from catalog.detail import Answer, Attempt, Shown, ShownLocation
+    from catalog.values import Probe
 
 
 def show(video: str, /, *, json: Json = False) -> int:
@@ -86,21 +89,58 @@ def _measurements(shown: Shown, zone: ZoneInfo) -> dict[str, str]:
     rows = {"content id": shown.content_id or "", "size": filesize.decimal(shown.size_bytes)}
     measured = shown.measured
     if measured is not None:
-        if measured.probe_status != "ok":
-            rows["problem"] = f"{words(measured.probe_status)}: {measured.probe_error or ''}"
+        if measured.status != "ok":
+            rows["problem"] = f"{words(measured.status)}: {measured.error or ''}"
         rows |= {
             "length": _length(measured),
             "picture": _picture(measured),
             "sound": _sound(measured),
-            "container": measured.container or "",
+            **_by_name(measured, zone),
             "recorded": when(measured.recorded_at, zone),
             "tags": ", ".join(f"{key}: {value}" for key, value in sorted(measured.tags.items())),
-            "measured by": measured.probe_engine,
+            "measured by": measured.engine,
         }
     return {label: value for label, value in rows.items() if value}
 
 
-def _length(measured: Measured) -> str:
+#: Measures that other lines have words for; each of the others has a line by its name.
+_WORDED = {
+    *("status", "error", "engine", "duration_seconds", "duration_source", "video_codec"),
+    *("audio_codec", "width", "height", "rotation", "fps", "has_audio", "recorded_at", "tags"),
+}
+
+
+def _by_name(measured: Probe, zone: ZoneInfo) -> dict[str, str]:
+    from catalog.measures import MEASURES
+    from flows.cli.text import words
+
+    return {
+        words(one.name): _text(getattr(measured, one.attribute), zone)
+        for one in MEASURES
+        if one.attribute not in _WORDED
+    }
+
+
+def _text(value: object, zone: ZoneInfo) -> str:
+    """Write any measured value; nothing for one that is unknown."""
+    from flows.cli.text import when, words
+
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case Enum():
+            return words(value.value)
+        case Decimal():
+            return f"{float(value):g}"
+        case datetime():
+            return when(value, zone)
+        case _:
+            return str(value)
+
+
+def _length(measured: Probe) -> str:
     from catalog.values import DurationSource
     from flows.cli.text import length
 
@@ -115,7 +155,7 @@ def _length(measured: Measured) -> str:
     return f"{length(measured.duration_seconds)}{f' ({read})' if read else ''}"
 
 
-def _picture(measured: Measured) -> str:
+def _picture(measured: Probe) -> str:
     parts = []
     if measured.width and measured.height:
         parts.append(f"{measured.width}x{measured.height}")
@@ -126,7 +166,7 @@ def _picture(measured: Measured) -> str:
     return " ".join([*parts, measured.video_codec or ""]).strip()
 
 
-def _sound(measured: Measured) -> str:
+def _sound(measured: Probe) -> str:
     if measured.has_audio is None:
         return ""
     return (measured.audio_codec or "yes") if measured.has_audio else "none"
@@ -182,24 +222,10 @@ def json_of(shown: Shown) -> dict[str, Any]:
     }
 
 
-def _json_measures(measured: Measured) -> dict[str, Any]:
-    return {
-        "probe_status": measured.probe_status.value,
-        "probe_error": measured.probe_error,
-        "probe_engine": measured.probe_engine,
-        "container": measured.container,
-        "duration_seconds": measured.duration_seconds and float(measured.duration_seconds),
-        "duration_source": measured.duration_source.value,
-        "video_codec": measured.video_codec,
-        "audio_codec": measured.audio_codec,
-        "width": measured.width,
-        "height": measured.height,
-        "rotation": measured.rotation,
-        "fps": measured.fps and float(measured.fps),
-        "has_audio": measured.has_audio,
-        "recorded_at": _json_time(measured.recorded_at),
-        "tags": measured.tags,
-    }
+def _json_measures(measured: Probe) -> dict[str, Any]:
+    from catalog.measures import MEASURES, as_json
+
+    return {one.name: as_json(getattr(measured, one.attribute)) for one in MEASURES}
 
 
 def _json_location(place: ShownLocation) -> dict[str, Any]:

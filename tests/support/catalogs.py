@@ -18,8 +18,9 @@ import pytest
 import sqlalchemy as sa
 from alembic.config import Config
 
+from catalog import migrations_folder
 from catalog.database import Catalog, connect
-from catalog.schema import migrations_folder, upgrade
+from catalog.schema import upgrade
 
 DIALECTS = ("sqlite", "postgresql")
 

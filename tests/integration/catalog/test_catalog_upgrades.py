@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from catalog_deployers import deploy
 from table_rows import fill, kept, lost, tables_of
 
-from catalog import HEAD, schema
+from catalog import HEAD, migrations_folder, schema
 from catalog.database import Catalog, connect
 from catalog.models import Base
 
@@ -26,7 +26,7 @@ SPAWN = multiprocessing.get_context("spawn")
 
 def config(connection=None) -> Config:
     made = Config()
-    made.set_main_option("script_location", str(schema.migrations_folder()))
+    made.set_main_option("script_location", str(migrations_folder()))
     made.attributes["connection"] = connection
     return made
 
