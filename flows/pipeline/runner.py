@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Step(StrEnum):
-    """What a batch of work does; by this its times are compared."""
+    """What a batch of work does; by this its times are compared and its number is limited."""
 
     DISCOVER = "discover"
     PROBE = "probe"

@@ -1,4 +1,4 @@
-"""Each step is a Prefect task of its own, so that a person can filter and time it."""
+"""Each step is a Prefect task of its own, so that a person can filter, time and limit it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from flows.pipeline.runner import Step
 from flows.prefect_support.tasks import TASKS
 
 
-def test_each_step_has_a_task_with_its_name_and_key_and_asks_the_server_for_no_slot():
+def test_each_step_has_a_task_with_its_name_key_and_tag():
     assert set(TASKS) == set(Step)
     for step, task in TASKS.items():
         assert task.name == step.value
         assert task.task_key.startswith(f"{step.value}-")
-        assert task.tags == set()
+        assert task.tags == {step.value}
     assert len({task.task_key for task in TASKS.values()}) == len(Step)
