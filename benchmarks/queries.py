@@ -27,17 +27,18 @@ from sqlalchemy.orm import Session
 from tables import table
 
 from catalog import analyses, holding, locations, rate_limits, runs, search, status
-from catalog.analyses import AnalysisSpec
+from catalog.analyses import AnalysisSpec, PendingAnalysis
 from catalog.budget_limits import scopes_at
 from catalog.database import Catalog
-from catalog.holding import Pick, Purchase
+from catalog.holding import Purchase
 from catalog.locations import SourceRange
 from catalog.models import Analysis
+from catalog.planning import Candidate
 from catalog.pricing import MOLMO2, MOLMO2_PRICES
 from catalog.rate_limits import Limits
 from catalog.schema import open_catalog
 from catalog.search import parse
-from catalog.values import AnalysisType, Order, SourceKind, utc_now
+from catalog.values import AnalysisStatus, AnalysisType, Order, SourceKind, utc_now
 from tasks.runtime.writer import GroupWriter
 
 _VIDEOS = int(os.environ.get("BENCH_VIDEOS", "1000000"))
@@ -186,11 +187,24 @@ class _Claim:
             scopes=scopes_at(now, run_id="bench", zone=_UTC),
             price_list=MOLMO2_PRICES.version,
         )
-        picks = [Pick(analysis_id=one, quote_micros=10_000) for one in ids]
+        jobs = [Candidate(left=_pending(one), quote_micros=10_000) for one in ids]
         held = holding.hold(
-            session, picks, purchase, now=now, unique=lambda: next(self._tokens)
+            session, jobs, purchase, now=now, unique=lambda: next(self._tokens)
         ).held
         holding.intend(session, [one.prediction_id for one in held], _ENDPOINT, _LIMITS, now=now)
+
+
+def _pending(analysis_id: int) -> PendingAnalysis:
+    """Give an analysis as a plan does; of which video it is, a hold does not ask."""
+    return PendingAnalysis(
+        analysis_id=analysis_id,
+        video_id=analysis_id,
+        task=AnalysisType.SUMMARY,
+        status=AnalysisStatus.WANTED,
+        duration_seconds=None,
+        uri="",
+        name="",
+    )
 
 
 def _timed(times: int, ask: Callable[[], object]) -> tuple[float, float]:

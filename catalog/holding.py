@@ -18,40 +18,34 @@ from catalog.errors import CatalogReplaced
 from catalog.lifecycle import ENDED, LIVE
 from catalog.matching import identity_digest, new_token
 from catalog.models import Analysis, Prediction
+from catalog.planning import Candidate
 from catalog.rate_limits import Limits
 from catalog.tables import UNFINISHED
-from catalog.values import AnalysisStatus, LedgerKind, PredictionStatus
+from catalog.values import AnalysisStatus, LedgerKind, PredictionStatus, VideoAccess
 
 _predictions = tables.predictions
 _entries = tables.ledger_entries
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Pick:
-    """An analysis to be bought, at a quote in micro-dollars."""
-
-    analysis_id: int
-    quote_micros: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Reservation:
-    """A prediction whose money is set aside."""
+    """A prediction whose money is set aside, from its hold to its POST."""
 
+    job: Candidate
     prediction_id: int
-    analysis_id: int
     token: str
-    quote_micros: int
+    #: What the catalog knew of where its video can be read; None until it was asked.
+    access: VideoAccess | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HoldResult:
-    """What became of a page of picks."""
+    """What became of a page of jobs."""
 
     held: tuple[Reservation, ...]
-    over_budget: tuple[Pick, ...]
+    over_budget: tuple[Candidate, ...]
     #: Not startable any more: another process has them, or a failed attempt is not settled.
-    taken: tuple[Pick, ...]
+    taken: tuple[Candidate, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,25 +63,25 @@ class Purchase:
 
 def hold(
     session: Session,
-    picks: Sequence[Pick],
+    jobs: Sequence[Candidate],
     purchase: Purchase,
     *,
     now: datetime,
     unique: Callable[[], str],
 ) -> HoldResult:
-    """Set money aside for as many picks as every budget allows, in order.
+    """Set money aside for as many jobs as every budget allows, in order.
 
     `unique` gives at each call what makes a token the only one of its kind.
     """
-    free = _startable(session, [pick.analysis_id for pick in picks])
-    startable = [pick for pick in picks if pick.analysis_id in free]
+    free = _startable(session, [job.left.analysis_id for job in jobs])
+    startable = [job for job in jobs if job.left.analysis_id in free]
     usages = budgets.lock(session, purchase.scopes)
-    allocation = allocate([pick.quote_micros for pick in startable], free_in_all(usages))
+    allocation = allocate([job.quote_micros for job in startable], free_in_all(usages))
     taken = [startable[position] for position in allocation.taken]
     return HoldResult(
         held=tuple(_insert(session, taken, purchase, now, unique)),
         over_budget=tuple(startable[position] for position in allocation.left),
-        taken=tuple(pick for pick in picks if pick.analysis_id not in free),
+        taken=tuple(job for job in jobs if job.left.analysis_id not in free),
     )
 
 
@@ -115,32 +109,33 @@ def _startable(session: Session, analysis_ids: Sequence[int]) -> set[int]:
 
 def _insert(
     session: Session,
-    picks: Sequence[Pick],
+    jobs: Sequence[Candidate],
     purchase: Purchase,
     now: datetime,
     unique: Callable[[], str],
 ) -> list[Reservation]:
-    if not picks:
+    if not jobs:
         return []
-    identities = analyses.identities(session, [pick.analysis_id for pick in picks])
-    tokens = [new_token(identity_digest(identities[pick.analysis_id]), unique()) for pick in picks]
+    analysis_ids = [job.left.analysis_id for job in jobs]
+    identities = analyses.identities(session, analysis_ids)
+    tokens = [new_token(identity_digest(identities[one]), unique()) for one in analysis_ids]
     inserted = session.execute(
         insert(_predictions).returning(_predictions.c.token, _predictions.c.id),
         [
             {
                 "token": token,
-                "analysis_id": pick.analysis_id,
+                "analysis_id": job.left.analysis_id,
                 "run_id": purchase.run_id,
                 "owner_run_id": purchase.owner_run_id or purchase.run_id,
                 "endpoint": purchase.endpoint,
                 "status": PredictionStatus.HELD,
-                "quoted_micros": pick.quote_micros,
+                "quoted_micros": job.quote_micros,
                 "price_list": purchase.price_list,
                 "budget_day": purchase.scopes.day,
                 "budget_month": purchase.scopes.month,
                 "held_at": now,
             }
-            for pick, token in zip(picks, tokens, strict=True)
+            for job, token in zip(jobs, tokens, strict=True)
         ],
     )
     ids: dict[str, int] = {row.token: row.id for row in inserted}
@@ -153,21 +148,16 @@ def _insert(
     }
     held = select(*entries.values()).where(_predictions.c.id.in_(ids.values()))
     session.execute(insert(_entries).from_select(list(entries), held.order_by(_predictions.c.id)))
-    budgets.commit(session, list(purchase.scopes), sum(pick.quote_micros for pick in picks))
+    budgets.commit(session, list(purchase.scopes), sum(job.quote_micros for job in jobs))
     session.execute(
         update(Analysis)
-        .where(Analysis.id.in_([pick.analysis_id for pick in picks]))
+        .where(Analysis.id.in_(analysis_ids))
         .values(status=AnalysisStatus.PENDING, error=None)
         .execution_options(synchronize_session=False)
     )
     return [
-        Reservation(
-            prediction_id=ids[token],
-            analysis_id=pick.analysis_id,
-            token=token,
-            quote_micros=pick.quote_micros,
-        )
-        for pick, token in zip(picks, tokens, strict=True)
+        Reservation(job=job, prediction_id=ids[token], token=token)
+        for job, token in zip(jobs, tokens, strict=True)
     ]
 
 

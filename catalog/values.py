@@ -152,6 +152,16 @@ class Listing(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class VideoAccess:
+    """What the catalog knows of where a video can be read."""
+
+    #: Where it was seen; None if it lies nowhere any more.
+    listing: Listing | None
+    #: Where it was uploaded earlier, and until when it is kept there.
+    kept: tuple[str, datetime] | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ListingProblem:
     """A part of a source that could not be listed. What lies below it is not called missing."""
 

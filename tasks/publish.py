@@ -24,7 +24,7 @@ from catalog import locations, uploads
 from catalog.errors import ReelcatError
 from catalog.matching import with_token
 from catalog.planning import Candidate
-from catalog.values import Listing, RefusalKind, Refused
+from catalog.values import Listing, RefusalKind, Refused, VideoAccess
 from tasks.foundation.concurrency import SharedVisits
 from tasks.media.fingerprint import content_id
 from tasks.runtime.services import Services
@@ -54,16 +54,6 @@ class CannotAddress(ReelcatError):
 
 class _OtherContent(ReelcatError):
     """A file of the same size and time holds something else than was probed."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VideoAccess:
-    """What the catalog knows of where a video can be read."""
-
-    #: Where it was seen; None if it lies nowhere any more.
-    listing: Listing | None
-    #: Where it was uploaded earlier, and until when it is kept there.
-    kept: tuple[str, datetime] | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

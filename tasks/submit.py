@@ -9,7 +9,6 @@ from catalog.analyses import AnalysisSpec
 from catalog.errors import ProviderIdTaken
 from catalog.holding import Reservation
 from catalog.matching import INTENT_LASTS
-from catalog.planning import Candidate
 from catalog.predictions import Acceptance
 from catalog.values import Accepted, RefusalKind, Refused, SubmitOutcome, Uncertain
 from tasks.foundation.events import logger
@@ -22,8 +21,7 @@ _STALE = Refused(kind=RefusalKind.NOT_SENT, reason="This process slept; nothing 
 
 
 async def submit(
-    job: Candidate,
-    held: Reservation,
+    reservation: Reservation,
     video_url: str,
     spec: AnalysisSpec,
     services: Services,
@@ -47,6 +45,7 @@ async def submit(
         if age > INTENT_LASTS:
             raise Withheld(_STALE)
 
+    job = reservation.job
     outcome = await services.provider.client.submit(
         model=spec.model,
         video_url=video_url,
@@ -57,12 +56,18 @@ async def submit(
     if outcome is not _STOPPED:
         saw(outcome)
     clock = services.provider.clock
-    facts = {"prediction": held.prediction_id, "video": job.left.video_id, "task": job.left.task}
+    facts = {
+        "prediction": reservation.prediction_id,
+        "video": job.left.video_id,
+        "task": job.left.task,
+    }
     match outcome:
         case Accepted(provider_id=provider_id):
             logger.debug("prediction.accepted", provider_id=provider_id, **facts)
             accepted = Acceptance(
-                prediction_id=held.prediction_id, provider_id=provider_id, now=clock.earliest()
+                prediction_id=reservation.prediction_id,
+                provider_id=provider_id,
+                now=clock.earliest(),
             )
             try:
                 await services.write_all(predictions.accept, [accepted])
@@ -72,7 +77,7 @@ async def submit(
             logger.debug("prediction.refused", reason=outcome.reason, **facts)
             await services.write(
                 predictions.refuse,
-                prediction_id=held.prediction_id,
+                prediction_id=reservation.prediction_id,
                 refusal=outcome,
                 now=clock.earliest(),
             )
@@ -82,7 +87,7 @@ async def submit(
         logger.warning("prediction.uncertain", reason=outcome.reason, **facts)
         await services.write(
             predictions.lose,
-            prediction_id=held.prediction_id,
+            prediction_id=reservation.prediction_id,
             reason=outcome.reason,
             now=clock.latest(),
         )

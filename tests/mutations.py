@@ -90,11 +90,12 @@ MUTATIONS = (
             ),
             Patch(
                 path="flows/pipeline/prediction.py",
-                old="        by_analysis = {job.left.analysis_id: job for job in jobs}\n",
-                new="        by_analysis = {job.left.analysis_id: job for job in jobs}\n"
+                old="        now, run_id = services.clock(), self.context.budget_run_id\n",
+                new="        now, run_id = services.clock(), self.context.budget_run_id\n"
+                "        import asyncio\n"
                 "        from catalog import budgets\n"
-                "        scopes = scopes_at(now, run_id=self.budget_run_id, zone=self.zone)\n"
-                "        with self.services.catalog.read() as session:\n"
+                "        scopes = scopes_at(now, run_id=run_id, zone=services.zone)\n"
+                "        with services.catalog.read() as session:\n"
                 "            seen = (\n"
                 "                *budgets.usages(session, [scopes.run]),\n"
                 "                budgets.in_force(session, scopes.day, 'day'),\n"
@@ -104,8 +105,8 @@ MUTATIONS = (
             ),
             Patch(
                 path="flows/pipeline/prediction.py",
-                old="scopes=scopes_at(now, run_id=self.budget_run_id, zone=self.zone),\n",
-                new="scopes=scopes,\n                    usages=seen,\n",
+                old="scopes=scopes_at(now, run_id=run_id, zone=services.zone),\n",
+                new="scopes=scopes,\n                usages=seen,\n",
             ),
         ),
         tests=(f"{MONEY}/test_together.py",),
@@ -144,12 +145,12 @@ MUTATIONS = (
             Patch(
                 path="flows/pipeline/predict.py",
                 old="                following = self.tracker.follow(\n"
-                "                    held.prediction_id, provider_id, "
-                "self.services.provider.clock(), job\n",
+                "                    reservation, provider_id, "
+                "self.context.services.provider.clock()\n",
                 new="                _IDS.append(provider_id)\n"
                 "                following = self.tracker.follow(\n"
-                "                    held.prediction_id, _IDS[0], "
-                "self.services.provider.clock(), job\n",
+                "                    reservation, _IDS[0], "
+                "self.context.services.provider.clock()\n",
             ),
             Patch(
                 path="flows/pipeline/predict.py",

@@ -17,6 +17,7 @@ from functools import partial
 from catalog.analyses import AnalysisSpec
 from catalog.batches import batched
 from catalog.errors import AccountStopped
+from catalog.holding import Reservation
 from catalog.outstanding import Orphan
 from catalog.planning import Candidate
 from catalog.values import (
@@ -28,7 +29,7 @@ from catalog.values import (
 )
 from flows.pipeline.billing import BillWatch
 from flows.pipeline.limits import LimitWatch
-from flows.pipeline.prediction import ReservedAnalysis, Reserver, Tracker
+from flows.pipeline.prediction import Reserver, Tracker
 from flows.pipeline.runner import RunContext, Step
 from tasks.foundation.concurrency import together
 from tasks.poll import Poller
@@ -132,7 +133,7 @@ class Engine:
         self.starter.close()
 
     async def _batch(self, jobs: Sequence[Candidate]) -> None:
-        held = await self.reserver.secure(jobs)
+        held = await self.reserver.reserve(jobs)
         self._queue(len(held) - len(jobs))
         await self.limits.look()
         async with together() as group:
@@ -148,11 +149,11 @@ class Engine:
         except AccountStopped as error:
             self.stop_account(error)
 
-    async def _predict(self, reserved: ReservedAnalysis) -> None:
+    async def _predict(self, reservation: Reservation) -> None:
         """Take one analysis as far as it goes; a passing refusal is tried again with a new hold."""
         pause, tries = self.context.services.waits.pause, 0
-        job = reserved.job
-        current: ReservedAnalysis | None = reserved
+        job = reservation.job
+        current: Reservation | None = reservation
         with contextlib.ExitStack() as waiting:
             waiting.callback(self._queue, -1)
             while current is not None:
@@ -171,39 +172,39 @@ class Engine:
                 self.starter.pause(wait)
                 await self._wait(wait)
                 pause = min(2 * pause, self.context.services.waits.most_pause)
-                again = await self.reserver.secure([job])
+                again = await self.reserver.reserve([job])
                 current = again[0] if again else None
 
     async def _attempt(
-        self, reserved: ReservedAnalysis, waiting: contextlib.ExitStack
+        self, reservation: Reservation, waiting: contextlib.ExitStack
     ) -> Refused | None:
         """Make one attempt; gives a refusal that released its hold, None once it is decided.
 
         Whoever was not refused waits no longer.
         """
-        job, held = reserved.job, reserved.held
         began = self.context.services.clock()
         async with self._prefetch:
             url: str | None = None
             try:
                 if not self.halted:
-                    url = await self.addresses.of(job, held.token, reserved.place)
+                    url = await self.addresses.of(
+                        reservation.job, reservation.token, reservation.access
+                    )
             except CannotAddress as error:
                 self._saw(error.refusal, began)
-                await self.reserver.give_back(held, error.refusal)
+                await self.reserver.give_back(reservation, error.refusal)
                 return error.refusal
             except AccountStopped as error:
                 self.stop_account(error)
             is_ready = url is not None and not self.halted
-            intended_at = await self.starter.start(held.prediction_id) if is_ready else None
+            intended_at = await self.starter.start(reservation.prediction_id) if is_ready else None
             if url is None or intended_at is None:
                 self._check_starved()
-                await self.reserver.give_back(held, None)
+                await self.reserver.give_back(reservation, None)
                 return None
         began = self.context.services.clock()
         outcome = await submit(
-            job,
-            held,
+            reservation,
             url,
             self.spec,
             self.context.services,
@@ -219,11 +220,11 @@ class Engine:
         match outcome:
             case Uncertain():
                 self.context.stats.analyses.submitted += 1
-                self.tracker.lost(held.prediction_id, job)
+                self.tracker.lost(reservation)
             case Accepted(provider_id=provider_id):
                 self.context.stats.analyses.submitted += 1
                 following = self.tracker.follow(
-                    held.prediction_id, provider_id, self.context.services.provider.clock(), job
+                    reservation, provider_id, self.context.services.provider.clock()
                 )
                 await self._keeping_account(following)
         return None

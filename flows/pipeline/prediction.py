@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from catalog import holding, predictions
 from catalog.budget_limits import scopes_at
 from catalog.errors import AccountStopped
-from catalog.holding import Pick, Purchase, Reservation
+from catalog.holding import Purchase, Reservation
 from catalog.outstanding import Orphan
 from catalog.planning import Candidate
 from catalog.values import Completed, Ended, Failed, Gone, Pending, RefusalKind, Refused
 from flows.pipeline.runner import RunContext
 from tasks.poll import Poller
-from tasks.publish import Addresses, VideoAccess
+from tasks.publish import Addresses
 from tasks.record import MEDIA_ACCESS_FAILED, record
 from tasks.runtime.stats import Issue
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ReservedAnalysis:
-    """A job whose money is set aside."""
-
-    job: Candidate
-    held: Reservation
-    #: Where its video lay then.
-    place: VideoAccess
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,46 +28,35 @@ class Reserver:
     context: RunContext
     addresses: Addresses
 
-    async def secure(self, jobs: Sequence[Candidate]) -> list[ReservedAnalysis]:
+    async def reserve(self, jobs: Sequence[Candidate]) -> list[Reservation]:
         """Set the money aside; what the budgets do not reach is counted."""
-        services, stats = self.context.services, self.context.stats
-        now = services.clock()
-        by_analysis = {job.left.analysis_id: job for job in jobs}
+        services, counts = self.context.services, self.context.stats.analyses
+        now, run_id = services.clock(), self.context.budget_run_id
         result = await services.write(
             holding.hold,
-            picks=[
-                Pick(analysis_id=job.left.analysis_id, quote_micros=job.quote_micros)
-                for job in jobs
-            ],
-            purchase=Purchase(
-                run_id=self.context.budget_run_id,
+            jobs,
+            Purchase(
+                run_id=run_id,
                 owner_run_id=self.context.run_id,
                 endpoint=services.provider.endpoint,
                 price_list=services.provider.prices.version,
-                scopes=scopes_at(
-                    now, run_id=self.context.budget_run_id, zone=self.context.services.zone
-                ),
+                scopes=scopes_at(now, run_id=run_id, zone=services.zone),
             ),
             now=now,
             unique=services.new_token,
         )
-        stats.analyses.over_budget += len(result.over_budget)
-        stats.analyses.in_flight_elsewhere += len(result.taken)
-        reserved = [by_analysis[held.analysis_id] for held in result.held]
-        places = await self.addresses.places(reserved)
-        return [
-            ReservedAnalysis(job=job, held=held, place=places[job.left.video_id])
-            for job, held in zip(reserved, result.held, strict=True)
-        ]
+        counts.over_budget += len(result.over_budget)
+        counts.in_flight_elsewhere += len(result.taken)
+        places = await self.addresses.places([held.job for held in result.held])
+        return [replace(held, access=places[held.job.left.video_id]) for held in result.held]
 
-    async def give_back(self, held: Reservation, refusal: Refused | None) -> None:
+    async def give_back(self, reservation: Reservation, refusal: Refused | None) -> None:
         """Release a hold that nothing was sent for."""
-        retry = refusal is None or refusal.kind is not RefusalKind.ITEM
         await self.context.services.write(
             predictions.drop,
-            prediction_id=held.prediction_id,
+            prediction_id=reservation.prediction_id,
             reason=None if refusal is None else refusal.reason,
-            retry=retry,
+            retry=refusal is None or refusal.kind is not RefusalKind.ITEM,
             now=self.context.services.clock(),
         )
 
@@ -102,14 +81,14 @@ class Tracker:
     _troubles: dict[int, Issue] = field(default_factory=dict)
 
     async def follow(
-        self, prediction_id: int, provider_id: str, accepted_at: datetime, job: Candidate
+        self, reservation: Reservation, provider_id: str, accepted_at: datetime
     ) -> None:
         """Wait for the end of a prediction of this run, and write it down.
 
         Raises:
             AccountStopped: if the key is refused; the prediction is left to the next run.
         """
-        await self._follow(prediction_id, provider_id, accepted_at, job=job)
+        await self._follow(reservation.prediction_id, provider_id, accepted_at, job=reservation.job)
 
     async def collect(self, orphan: Orphan) -> None:
         """Wait for the end of a prediction that was found again, and write it down.
@@ -127,9 +106,9 @@ class Tracker:
             orphan=orphan,
         )
 
-    def lost(self, prediction_id: int, job: Candidate) -> None:
+    def lost(self, reservation: Reservation) -> None:
         """Remember whose answer was lost, in case it is found again within the run."""
-        self._lost[prediction_id] = job
+        self._lost[reservation.prediction_id] = reservation.job
 
     def leave(self) -> None:
         """Wait no more: what still runs at the provider is left to the next run."""

@@ -8,7 +8,7 @@ from catalog_rows import (
     ENDPOINT,
     NO_LIMITS,
     NOW,
-    picks,
+    jobs,
     purchase,
     start_run,
     tokens,
@@ -36,7 +36,7 @@ def held(catalog, count):
     start_run(catalog, "run", None)
     result = catalog.write(
         lambda session: holding.hold(
-            session, picks(analyses), purchase("run"), now=NOW, unique=tokens()
+            session, jobs(analyses), purchase("run"), now=NOW, unique=tokens()
         )
     )
     return [one.prediction_id for one in result.held]

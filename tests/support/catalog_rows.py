@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,16 +12,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from catalog import analyses, budgets, locations, runs, scans, videos
-from catalog.analyses import AnalysisSpec
+from catalog.analyses import AnalysisSpec, PendingAnalysis
 from catalog.budget_limits import Scopes
 from catalog.database import Catalog
-from catalog.holding import Pick, Purchase
+from catalog.holding import Purchase
 from catalog.locations import SourceRange
 from catalog.models import Analysis
+from catalog.planning import Candidate
 from catalog.pricing import MOLMO2, MOLMO2_PRICES
 from catalog.rate_limits import Limits
 from catalog.scans import Change, Seen
 from catalog.values import (
+    AnalysisStatus,
     AnalysisType,
     Completed,
     DurationSource,
@@ -209,8 +211,22 @@ def purchase(run_id: str, **changes: Any) -> Purchase:
     )
 
 
-def picks(analysis_ids: Sequence[int], quote_micros: int = 10_000) -> list[Pick]:
-    return [Pick(analysis_id=one, quote_micros=quote_micros) for one in analysis_ids]
+def jobs(analysis_ids: Iterable[int], quote_micros: int = 10_000) -> list[Candidate]:
+    """These analyses as a plan gives them; of whose videos they are is nothing to a hold."""
+    return [job(one, quote_micros) for one in analysis_ids]
+
+
+def job(analysis_id: int, quote_micros: int) -> Candidate:
+    left = PendingAnalysis(
+        analysis_id=analysis_id,
+        video_id=analysis_id,
+        task=AnalysisType.SUMMARY,
+        status=AnalysisStatus.WANTED,
+        duration_seconds=None,
+        uri="file:///films/a.mp4",
+        name="a.mp4",
+    )
+    return Candidate(left=left, quote_micros=quote_micros)
 
 
 def tokens(prefix: str = "token") -> Callable[[], str]:

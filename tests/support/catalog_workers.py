@@ -8,7 +8,7 @@ from contextlib import closing
 from functools import partial
 
 import single_moves
-from catalog_rows import ANSWER, ENDPOINT, LASTING, NOW, picks, purchase, tokens
+from catalog_rows import ANSWER, ENDPOINT, LASTING, NOW, jobs, purchase, tokens
 from sqlalchemy.orm import Session
 
 from catalog import holding, predictions
@@ -32,7 +32,7 @@ def buy(url: str, run_id: str, analysis_ids: list[int], rounds: int, starts: int
             held = catalog.write(
                 partial(
                     holding.hold,
-                    picks=picks(chosen, QUOTE),
+                    jobs=jobs(chosen, QUOTE),
                     purchase=purchase(run_id),
                     now=NOW,
                     unique=new_token,
@@ -84,7 +84,7 @@ def buy_and_die(url: str, run_id: str, analysis_ids: list[int]) -> None:
     held = catalog.write(
         partial(
             holding.hold,
-            picks=picks(analysis_ids, QUOTE),
+            jobs=jobs(analysis_ids, QUOTE),
             purchase=purchase(run_id),
             now=NOW,
             unique=tokens(f"{run_id}-"),

@@ -18,9 +18,9 @@ from catalog_rows import (
     NO_LIMITS,
     NOW,
     inspection,
+    jobs,
     listing,
     look,
-    picks,
     probe,
     purchase,
     record,
@@ -94,9 +94,7 @@ def _fill(url: str) -> None:
 
     def buy(session):
         chosen = list(session.scalars(select(Analysis.id).order_by(Analysis.id)))
-        held = holding.hold(
-            session, picks(chosen), purchase("run-1"), now=NOW, unique=tokens()
-        ).held
+        held = holding.hold(session, jobs(chosen), purchase("run-1"), now=NOW, unique=tokens()).held
         first, second = (one.prediction_id for one in held)
         holding.intend(session, [first, second], ENDPOINT, NO_LIMITS, now=NOW)
         single_moves.accept(session, first, "p-1", now=NOW)

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import timedelta
 
 import pytest
+from catalog_rows import jobs
 from money_runners import Meeting
 from money_world import DAY_LONG, PRICE, SOON, open_world
 from sqlalchemy import select, text, update
@@ -15,7 +16,7 @@ from sqlalchemy import select, text, update
 from catalog import holding, locations, runs
 from catalog.budget_limits import scopes_at
 from catalog.database import connect
-from catalog.holding import Pick, Purchase
+from catalog.holding import Purchase
 from catalog.models import Analysis, Budget, Location, Run
 from catalog.values import AnalysisStatus, PredictionStatus, RunStatus
 from flows.pipeline import predict
@@ -132,7 +133,7 @@ async def test_what_the_dead_host_left_elsewhere_is_finished_by_who_shares_its_r
 
 
 async def test_what_the_dead_host_held_is_bought_by_who_shares_its_run(world, monkeypatch):
-    monkeypatch.setattr(running, "_MOST_PASSES", 2)  # waiting for the host is none
+    monkeypatch.setattr(running, "_MOST_ROUNDS", 2)  # waiting for the host is none
     here = await world(films=3)
     host = await here.run(budget=0)
     as_if_it_died_elsewhere(here, host.run_id)
@@ -152,7 +153,7 @@ async def test_what_the_dead_host_held_is_bought_by_who_shares_its_run(world, mo
         first_two = session.scalars(select(Analysis.id).order_by(Analysis.id).limit(2))
         return holding.hold(
             session,
-            [Pick(analysis_id=one, quote_micros=PRICE) for one in first_two],
+            jobs(first_two, PRICE),
             Purchase(
                 run_id=host.run_id,
                 endpoint=here.sandbox.base_url,

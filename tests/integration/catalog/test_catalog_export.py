@@ -16,9 +16,9 @@ from catalog_rows import (
     NO_LIMITS,
     NOW,
     inspection,
+    jobs,
     listing,
     look,
-    picks,
     probe,
     purchase,
     record,
@@ -47,7 +47,7 @@ def buy(catalog, analysis_id, outcome, *, run_id="run-1", provider_id="p1", quot
     def change(session):
         (held,) = holding.hold(
             session,
-            picks([analysis_id], quote),
+            jobs([analysis_id], quote),
             purchase(run_id),
             now=NOW,
             unique=tokens(provider_id),

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 import single_moves
-from catalog_rows import ANSWER, ENDPOINT, NOW, picks, purchase, scopes, start_run, tokens
+from catalog_rows import ANSWER, ENDPOINT, NOW, jobs, purchase, scopes, start_run, tokens
 from catalog_rows import wanted_analyses as wanted
 from sqlalchemy import func, select
 
@@ -27,7 +27,7 @@ def bought(catalog, analysis_ids, run_id="run"):
     held = catalog.write(
         partial(
             holding.hold,
-            picks=picks(analysis_ids, QUOTE),
+            jobs=jobs(analysis_ids, QUOTE),
             purchase=purchase(run_id),
             now=NOW,
             unique=tokens(f"{run_id}-"),

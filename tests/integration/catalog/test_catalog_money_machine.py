@@ -18,6 +18,7 @@ from catalog_rows import (
     NO_LIMITS,
     NOW,
     PASSING,
+    job,
     start_run,
     wanted_analyses,
 )
@@ -36,7 +37,7 @@ from sqlalchemy import func, select
 from catalog import budgets, holding, ledger, outstanding, predictions, runs
 from catalog.budget_limits import scopes_at
 from catalog.database import connect
-from catalog.holding import Pick, Purchase
+from catalog.holding import Purchase
 from catalog.lifecycle import LIVE
 from catalog.models import Analysis, Budget, LedgerEntry, Prediction
 from catalog.settlement import Settlement
@@ -116,18 +117,18 @@ class MoneyMachine(RuleBasedStateMachine):
     def hold(self, data) -> None:
         run_id = data.draw(st.sampled_from(self.alive))
         chosen = data.draw(st.lists(st.sampled_from(self.ids), unique=True, min_size=1))
-        picks = [Pick(analysis_id=one, quote_micros=data.draw(QUOTES)) for one in chosen]
+        jobs = [job(one, data.draw(QUOTES)) for one in chosen]
         scopes = scopes_at(self.now, run_id=run_id, zone=ZoneInfo("UTC"))
         before = self.committed(scopes)
         result = self.write(
             holding.hold,
-            picks=picks,
+            jobs=jobs,
             purchase=Purchase(run_id=run_id, endpoint=ENDPOINT, price_list="list", scopes=scopes),
             now=self.now,
             unique=lambda: f"token{next(self.numbers)}",
         )
-        assert len(result.held) + len(result.over_budget) + len(result.taken) == len(picks)
-        spent = sum(one.quote_micros for one in result.held)
+        assert len(result.held) + len(result.over_budget) + len(result.taken) == len(jobs)
+        spent = sum(one.job.quote_micros for one in result.held)
         for scope, (limit, committed) in self.committed(scopes).items():
             assert committed == before.get(scope, (None, 0))[1] + spent
             if limit is not None and spent:

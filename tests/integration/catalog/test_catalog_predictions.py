@@ -14,7 +14,7 @@ from catalog_rows import (
     NO_LIMITS,
     NOW,
     PASSING,
-    picks,
+    jobs,
     purchase,
     scopes,
     start_run,
@@ -39,7 +39,7 @@ def hold(catalog, ids, run_id="run", quote=10_000, now=NOW, **changes):
     return catalog.write(
         partial(
             holding.hold,
-            picks=picks(ids, quote),
+            jobs=jobs(ids, quote),
             purchase=purchase(run_id, **changes),
             now=now,
             unique=tokens(f"{run_id}-{int(now.timestamp())}-{ids[0]}-"),
@@ -118,7 +118,7 @@ def test_the_narrowest_budget_decides_how_many_are_held(catalog):
     catalog.write(partial(budgets.set_limit, scopes=["day"], limit_micros=25_000))
     catalog.write(partial(budgets.set_limit, scopes=["month"], limit_micros=45_000))
     first = hold(catalog, ids)
-    assert [held.analysis_id for held in first.held] == ids[:2]
+    assert [held.job.left.analysis_id for held in first.held] == ids[:2]
     assert [pick.analysis_id for pick in first.over_budget] == ids[2:]
     next_day = NOW + timedelta(days=1)
     tomorrow = scopes("run", day="day:2026-11-24")
@@ -153,7 +153,7 @@ def test_what_another_run_has_in_hand_is_not_held_again(catalog):
     start_run(catalog, "other", None)
     hold(catalog, ids[:2])
     result = hold(catalog, ids, "other")
-    assert [held.analysis_id for held in result.held] == ids[2:]
+    assert [held.job.left.analysis_id for held in result.held] == ids[2:]
     assert [pick.analysis_id for pick in result.taken] == ids[:2]
 
 

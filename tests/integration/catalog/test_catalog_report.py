@@ -14,9 +14,9 @@ from catalog_rows import (
     NO_LIMITS,
     NOW,
     inspection,
+    jobs,
     listing,
     look,
-    picks,
     probe,
     purchase,
     record,
@@ -41,7 +41,7 @@ def hold(catalog, analysis_ids, run_id="run-1"):
 
     def change(session):
         held = holding.hold(
-            session, picks(analysis_ids), purchase(run_id), now=NOW, unique=tokens()
+            session, jobs(analysis_ids), purchase(run_id), now=NOW, unique=tokens()
         ).held
         ids = [one.prediction_id for one in held]
         holding.intend(session, ids, ENDPOINT, NO_LIMITS, now=NOW)

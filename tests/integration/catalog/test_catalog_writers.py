@@ -12,9 +12,9 @@ from catalog_rows import (
     NOW,
     content_of_name,
     inspection,
+    jobs,
     listing,
     look,
-    picks,
     purchase,
     record,
     register,
@@ -157,7 +157,7 @@ def test_an_analysis_that_many_want_to_hold_at_once_is_held_once(catalog):
         changes.append(
             partial(
                 holding.hold,
-                picks=picks(ids),
+                jobs=jobs(ids),
                 purchase=purchase(f"run{number}"),
                 now=NOW,
                 unique=tokens(f"run{number}-"),
@@ -173,7 +173,7 @@ def test_starts_taken_by_many_at_once_stay_within_the_accounts_limit(catalog):
     held = catalog.write(
         partial(
             holding.hold,
-            picks=picks(ids),
+            jobs=jobs(ids),
             purchase=purchase("run"),
             now=NOW,
             unique=tokens(),
