@@ -18,6 +18,7 @@ from catalogs import (
     sqlite_shelf,
 )
 from clips import Clips
+from hypothesis import HealthCheck, settings
 
 __all__ = [
     "catalog",
@@ -27,6 +28,10 @@ __all__ = [
     "shelf",
     "sqlite_shelf",
 ]
+
+# How long an example takes is nothing that a test asserts.
+settings.register_profile("reelcat", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("reelcat")
 
 
 @pytest.fixture(scope="session")
