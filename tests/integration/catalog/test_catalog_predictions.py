@@ -119,7 +119,7 @@ def test_the_narrowest_budget_decides_how_many_are_held(catalog):
     catalog.write(partial(budgets.set_limit, scopes=["month"], limit_micros=45_000))
     first = hold(catalog, ids)
     assert [held.job.left.analysis_id for held in first.held] == ids[:2]
-    assert [pick.analysis_id for pick in first.over_budget] == ids[2:]
+    assert [job.left.analysis_id for job in first.over_budget] == ids[2:]
     next_day = NOW + timedelta(days=1)
     tomorrow = scopes("run", day="day:2026-11-24")
     assert len(hold(catalog, ids[2:], now=next_day, scopes=tomorrow).held) == 2
@@ -154,7 +154,7 @@ def test_what_another_run_has_in_hand_is_not_held_again(catalog):
     hold(catalog, ids[:2])
     result = hold(catalog, ids, "other")
     assert [held.job.left.analysis_id for held in result.held] == ids[2:]
-    assert [pick.analysis_id for pick in result.taken] == ids[:2]
+    assert [job.left.analysis_id for job in result.taken] == ids[:2]
 
 
 @pytest.mark.parametrize("quote", [0, 10_000])

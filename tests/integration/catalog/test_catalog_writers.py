@@ -164,7 +164,7 @@ def test_an_analysis_that_many_want_to_hold_at_once_is_held_once(catalog):
             )
         )
     results = write_together(catalog, changes)
-    assert sorted(held.analysis_id for result in results for held in result.held) == ids
+    assert sorted(held.job.left.analysis_id for result in results for held in result.held) == ids
 
 
 def test_starts_taken_by_many_at_once_stay_within_the_accounts_limit(catalog):
