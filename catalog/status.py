@@ -98,11 +98,12 @@ class Report:
 def report(connection: Connection, *, now: datetime, zone: ZoneInfo) -> Report:
     """Look at the whole catalog: a fixed number of queries, each along an index."""
     running = _out(connection, PredictionStatus.RUNNING, limit=1)
+    rows = _rows(connection, videos, locations, analyses, predictions)
     return Report(
-        videos=_videos(connection),
-        places=_places(connection),
-        analyses=_analyses(connection),
-        predictions=_predictions(connection),
+        videos=_videos(connection, rows["videos"]),
+        places=_places(connection, rows["locations"]),
+        analyses=_analyses(connection, rows["analyses"]),
+        predictions=_predictions(connection, rows["predictions"]),
         budgets=tuple(budgets_now(connection, now=now, zone=zone)),
         money=totals(connection),
         bill=compare(connection, limit=NAMED),
@@ -113,8 +114,11 @@ def report(connection: Connection, *, now: datetime, zone: ZoneInfo) -> Report:
     )
 
 
-def _total(connection: Connection, table: Table) -> int:
-    return connection.execute(select(func.count()).select_from(table)).scalar_one()
+def _rows(connection: Connection, *tables: Table) -> dict[str, int]:
+    """Count the rows of each table, by its name."""
+    counts = (select(func.count()).select_from(one).scalar_subquery() for one in tables)
+    found = connection.execute(select(*counts)).one()
+    return {table.name: count for table, count in zip(tables, found, strict=True)}
 
 
 def _counts(connection: Connection, column: Column[Any], condition: str) -> dict[Any, int]:
@@ -123,14 +127,14 @@ def _counts(connection: Connection, column: Column[Any], condition: str) -> dict
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def _videos(connection: Connection) -> dict[ProbeStatus, int]:
+def _videos(connection: Connection, total: int) -> dict[ProbeStatus, int]:
     """Count the videos by what probing found; what was never found is left out."""
     counts = _counts(connection, videos.c.probe_status, VIDEOS_UNUSABLE)
-    counts[ProbeStatus.OK] = _total(connection, videos) - sum(counts.values())
+    counts[ProbeStatus.OK] = total - sum(counts.values())
     return {status: counts[status] for status in ProbeStatus if counts.get(status)}
 
 
-def _places(connection: Connection) -> Places:
+def _places(connection: Connection, total: int) -> Places:
     missing = locations.c.missing_since.is_not(None).label("missing")
     unlooked = locations.c.probe_status.is_(None).label("unlooked")
     rows = connection.execute(
@@ -140,23 +144,23 @@ def _places(connection: Connection) -> Places:
     )
     counts = {(bool(row[0]), bool(row[1])): row[2] for row in rows}
     return Places(
-        total=_total(connection, locations),
+        total=total,
         missing=counts.get((True, True), 0) + counts.get((True, False), 0),
         unlooked=counts.get((False, True), 0),
         unread=counts.get((False, False), 0),
     )
 
 
-def _analyses(connection: Connection) -> dict[AnalysisStatus, int]:
+def _analyses(connection: Connection, total: int) -> dict[AnalysisStatus, int]:
     counts = _counts(connection, analyses.c.status, ANALYSES_LEFT)
-    counts[AnalysisStatus.COMPLETED] = _total(connection, analyses) - sum(counts.values())
+    counts[AnalysisStatus.COMPLETED] = total - sum(counts.values())
     return {status: counts.get(status, 0) for status in AnalysisStatus}
 
 
-def _predictions(connection: Connection) -> dict[PredictionStatus, int]:
+def _predictions(connection: Connection, total: int) -> dict[PredictionStatus, int]:
     counts = _counts(connection, predictions.c.status, PREDICTIONS_UNFINISHED)
     counts |= _counts(connection, predictions.c.status, PREDICTIONS_FRUITLESS)
-    counts[PredictionStatus.COMPLETED] = _total(connection, predictions) - sum(counts.values())
+    counts[PredictionStatus.COMPLETED] = total - sum(counts.values())
     return {status: counts.get(status, 0) for status in PredictionStatus}
 
 

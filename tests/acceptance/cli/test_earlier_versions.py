@@ -1,4 +1,4 @@
-"""What version 0.1 left goes on working: its catalog after an upgrade, and its deployments."""
+"""What earlier versions left goes on working: its catalog after an upgrade, and its deployments."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from prefect import Flow
 
 from flows.cli.app import execute
 
-#: Two videos and a broken file, found in /archive/films, described for two tasks, bought for $0.02
-#: of a sandbox, and settled.
-CATALOG = Path(__file__).parents[2] / "fixtures" / "catalog-0003.db.gz"
+#: Each holds two videos and a broken file, found in /archive/films, described for two tasks, bought
+#: for $0.02 of a sandbox, and settled. The number is the version of its tables.
+CATALOGS = sorted((Path(__file__).parents[2] / "fixtures").glob("catalog-*.db.gz"))
 
 #: As they stand in the database of a Prefect server.
 ENTRYPOINTS = {
@@ -24,10 +24,10 @@ ENTRYPOINTS = {
 }
 
 
-@pytest.fixture
-def earlier(tmp_path, monkeypatch):
+@pytest.fixture(params=CATALOGS, ids=lambda path: path.name.partition(".")[0])
+def earlier(request, tmp_path, monkeypatch):
     path = tmp_path / "earlier.db"
-    path.write_bytes(gzip.decompress(CATALOG.read_bytes()))
+    path.write_bytes(gzip.decompress(request.param.read_bytes()))
     monkeypatch.setenv("REELCAT_DATABASE_URL", f"sqlite:///{path}")
     monkeypatch.chdir(tmp_path)
 
@@ -37,7 +37,7 @@ def printed(capsys, *arguments):
     return json.loads(capsys.readouterr().out)
 
 
-def test_a_catalog_of_the_version_before_asks_to_be_upgraded_and_holds_all_it_held(earlier, capsys):
+def test_a_catalog_of_a_version_before_asks_to_be_upgraded_and_holds_all_it_held(earlier, capsys):
     assert execute(["status"]) == 2
     assert "reelcat db upgrade" in capsys.readouterr().err
     assert execute(["db", "upgrade"]) == 0
