@@ -6,6 +6,7 @@ the next one goes on. `plan` is the same up to the point where money would be sp
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
