@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 BENCHMARKS = (
+    "small",
     "efficiency",
     "cpu",
     "polls",

@@ -86,8 +86,8 @@ class Settings(BaseSettings):
     tier: Literal["bronze", "silver", "gold", "ultra"] = "silver"
     """The account's tier. Too high a one is slowed down by the provider's refusals."""
 
-    poll_interval: float = Field(default=5.0, gt=0, le=3600)
-    """Least seconds between two polls of one prediction; the provider asks for 5 with video."""
+    poll_interval: float | None = Field(default=None, gt=0, le=3600)
+    """Least seconds between two polls of one prediction; unset, 1, and up to 5 for long or many."""
 
     wait_minutes: float = Field(default=60.0, gt=0, le=525_600)
     """How long a run waits for one prediction before it leaves it to the next run."""
@@ -186,9 +186,9 @@ class Settings(BaseSettings):
         return ZoneInfo(self.timezone)
 
     @property
-    def poll_gap(self) -> timedelta:
-        """Least time between two polls of one prediction."""
-        return timedelta(seconds=self.poll_interval)
+    def poll_gap(self) -> timedelta | None:
+        """Least time between two polls of one prediction; None follows what they take."""
+        return None if self.poll_interval is None else timedelta(seconds=self.poll_interval)
 
     def provider_for(self, asked: str | None) -> ProviderName:
         """Decide who describes.

@@ -30,6 +30,9 @@ class Poller:
         """How many of those that are followed have probably ended, and were not seen since."""
         return self.unseen.likely(at=self._seconds())
 
+    def _schedule(self) -> PollSchedule:
+        return self.schedule.fitted(self.times, waiting=self._followed)
+
     def _seconds(self) -> float:
         return asyncio.get_running_loop().time()
 
@@ -59,7 +62,7 @@ class Poller:
         clock, began = self.services.provider.clock, self._seconds()
         taken_over_at = max(0.0, (clock() - accepted_at).total_seconds())
         age = taken_over_at
-        first_look = self.schedule.first_look_seconds(self.times)
+        first_look = self._schedule().first_look_seconds(self.times)
         # One that is taken over late may have ended long before: when it did teaches nobody.
         last_unfinished = 0.0 if age <= first_look else None
         wait = max(0.0, first_look - age)
@@ -80,9 +83,10 @@ class Poller:
                 if last_unfinished is not None:
                     self._learn(last_unfinished, age)
                 return outcome
-            last_unfinished = age
+            if not outcome.trouble:  # a broken look says nothing
+                last_unfinished = age
             troubles = troubles + 1 if outcome.trouble else 0
-            wait = self.schedule.next_look_seconds(
+            wait = self._schedule().next_look_seconds(
                 age_seconds=age,
                 times=self.times,
                 troubles=troubles,

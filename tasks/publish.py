@@ -25,7 +25,6 @@ from catalog.errors import ReelcatError
 from catalog.matching import with_token
 from catalog.planning import Candidate
 from catalog.values import Listing, RefusalKind, Refused, VideoAccess
-from tasks.foundation.concurrency import SharedVisits
 from tasks.media.fingerprint import content_id
 from tasks.runtime.services import Services
 from tasks.storage.errors import (
@@ -76,8 +75,6 @@ class Addresses:
     #: By video, as long as somebody holds or awaits it.
     _locks: WeakValueDictionary[int, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     _uploaded: dict[int, tuple[str, datetime]] = field(default_factory=dict)
-    #: For files on disk; looking at an object takes the bucket's time, in a thread of its own.
-    _visits: SharedVisits = field(default_factory=SharedVisits)
 
     async def places(self, jobs: Sequence[Candidate]) -> Mapping[int, VideoAccess]:
         """Ask the catalog where the videos of many jobs lie; gives it by video."""
@@ -92,7 +89,7 @@ class Addresses:
             CannotAddress: with what that means for the analysis.
         """
         try:
-            found = await self._found(job, token, place)
+            found = await asyncio.to_thread(self._find, job, token, place)
         except StoreUnreachable as error:
             raise CannotAddress(_later(error.reason)) from error
         except LinkTooShort as error:
@@ -117,14 +114,6 @@ class Addresses:
             video_id: VideoAccess(listing=listings.get(video_id), kept=kept.get(video_id))
             for video_id in prefer
         }
-
-    async def _found(self, job: Candidate, token: str, place: VideoAccess | None) -> _Found:
-        """Look in a thread: at files on disk together, at an object alone."""
-        find = partial(self._find, job, token, place)
-        listing = None if place is None else place.listing
-        if listing is not None and self.services.stores.local_path(listing.uri) is not None:
-            return await self._visits.call(find)
-        return await asyncio.to_thread(find)
 
     def _find(self, job: Candidate, token: str, place: VideoAccess | None) -> _Found:
         """Look at the file again: it must be the one that was probed.

@@ -6,11 +6,17 @@ imported inside the command that needs it, so that looking things up starts fast
 
 from __future__ import annotations
 
+import gc
 import sys
+
+#: So many objects are made before Python looks for circles among them: to import makes many, and
+#: none of them is garbage.
+_COLLECT_AFTER = 50_000
 
 
 def main() -> None:
     """Be `reelcat`."""
+    gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
     from flows.cli.output import prepare_streams
 
     prepare_streams()

@@ -30,23 +30,25 @@ from catalog.values import (
 from flows.pipeline.billing import BillWatch
 from flows.pipeline.limits import LimitWatch
 from flows.pipeline.prediction import Reserver, Tracker
+from flows.pipeline.recovery import LostAnswers
 from flows.pipeline.runner import RunContext, Step
 from tasks.foundation.concurrency import together
 from tasks.poll import Poller
 from tasks.publish import Addresses, CannotAddress
-from tasks.runtime.breaker import Breaker
+from tasks.runtime.breaker import Breaker, is_too_fast
 from tasks.runtime.starter import Starter
 from tasks.runtime.stats import Issue
 from tasks.submit import submit
 from tasks.wavespeed.pacing import StartPacer
-from tasks.wavespeed.polling import PollSchedule, ServiceTimes, Unseen
+from tasks.wavespeed.polling import ServiceTimes, Unseen, schedule_for
 
 #: Analyses in one batch, which is one task run where Prefect watches.
 BATCH = 200
 #: A refusal that is about the pace alone is tried again as long as the run goes on; any other so
 #: many times, and then by the next run.
 _MOST_TRIES = 5
-_TOO_MANY_REQUESTS = 429
+#: Far beyond any longest pause.
+_MOST_DOUBLED = 30
 #: A provider that takes so long to take a submission has too many of them.
 _SLOW = timedelta(seconds=15)
 
@@ -63,6 +65,7 @@ class Engine:
     tracker: Tracker
     bill: BillWatch
     limits: LimitWatch
+    lost_answers: LostAnswers
     breaker: Breaker = field(default_factory=Breaker)
     #: Set once the account has said that nothing else will work.
     account_stop: AccountStopped | None = None
@@ -83,6 +86,15 @@ class Engine:
         The next batch begins as soon as few are left that wait to be started, so that the slow ones
         of a batch keep no slot empty, and no more is held than others could be buying.
         """
+        async with together() as collecting:
+            bought = asyncio.Event()
+            collecting.create_task(self._find_lost(collecting, bought))
+            try:
+                await self._predict_all(jobs)
+            finally:
+                bought.set()
+
+    async def _predict_all(self, jobs: Sequence[Candidate]) -> None:
         async with together() as group:
             for number, batch in enumerate(batched(jobs, BATCH), start=1):
                 self._queue(len(batch))
@@ -92,6 +104,17 @@ class Engine:
                 await self._below_low_water.wait()
                 if self.halted:
                     break
+
+    async def _find_lost(self, group: asyncio.TaskGroup, bought: asyncio.Event) -> None:
+        """Collect what was accepted without an answer, while others are bought."""
+
+        def collect(found: Sequence[Orphan]) -> None:
+            group.create_task(self.collect(found))
+
+        try:
+            await self.lost_answers.ask(collect, until=bought)
+        except AccountStopped as error:
+            self.stop_account(error)
 
     def _queue(self, more: int) -> None:
         """Count who waits to be started; negative when somebody does no longer."""
@@ -160,7 +183,7 @@ class Engine:
                 refusal = await self._attempt(current, waiting)
                 if refusal is None:
                     return
-                tries += refusal.status_code != _TOO_MANY_REQUESTS
+                tries += not is_too_fast(refusal)
                 if refusal.kind is RefusalKind.PLACE:
                     self.put_off.add(job.left.analysis_id)
                 if not refusal.kind.concerns_others or tries >= _MOST_TRIES:
@@ -169,7 +192,8 @@ class Engine:
                 if self.halted:
                     return
                 wait = self._wait_after(refusal, pause)
-                self.starter.pause(wait)
+                if not is_too_fast(refusal):  # whether that concerns others, is known already
+                    self.starter.pause(wait)
                 await self._wait(wait)
                 pause = min(2 * pause, self.context.services.waits.most_pause)
                 again = await self.reserver.reserve([job])
@@ -221,8 +245,10 @@ class Engine:
             case Uncertain():
                 self.context.stats.analyses.submitted += 1
                 self.tracker.lost(reservation)
+                self.lost_answers.lost(self.context.services.clock())
             case Accepted(provider_id=provider_id):
                 self.context.stats.analyses.submitted += 1
+                self.lost_answers.accepted(began)
                 following = self.tracker.follow(
                     reservation, provider_id, self.context.services.provider.clock()
                 )
@@ -231,18 +257,25 @@ class Engine:
 
     def _wait_after(self, refusal: Refused | Uncertain, pause: float) -> float:
         """As long as the provider asks, else longer for each refusal in a row."""
-        longer: float = pause * 4 ** max(0, self.breaker.in_a_row - 1)
+        if is_too_fast(refusal):
+            doubled = min(max(0, self.breaker.too_fast - 2), _MOST_DOUBLED)
+            longer = self.context.services.waits.pause / 4 * 2.0**doubled
+        else:
+            longer = pause * 4.0 ** max(0, self.breaker.in_a_row - 1)
         return refusal.retry_after_seconds or min(longer, self.context.services.waits.most_pause)
 
     def _saw(self, outcome: SubmitOutcome, began: datetime) -> None:
         self.breaker.saw(outcome, began=began, now=self.context.services.clock())
         if self.breaker.opened_by is not None:
             self.halt()
-        elif (
-            not isinstance(outcome, Accepted)
-            and outcome.kind is not None
-            and outcome.kind.concerns_others
-        ):
+        elif isinstance(outcome, Accepted):
+            self.starter.accepted()
+        elif is_too_fast(outcome):
+            self.starter.refused()
+            # A single one among others that are accepted says little of the pace.
+            if self.breaker.too_fast > 1 or outcome.retry_after_seconds:
+                self.starter.pause(self._wait_after(outcome, self.context.services.waits.pause))
+        elif outcome.kind is not None and outcome.kind.concerns_others:
             self.starter.pause(self._wait_after(outcome, self.context.services.waits.pause))
 
     def _check_starved(self) -> None:
@@ -275,7 +308,7 @@ def new_engine(context: RunContext, *, spec: AnalysisSpec, rng: random.Random) -
     pacer = None if limits.starts_per_minute is None else StartPacer(limits.starts_per_minute)
     poller = Poller(
         services=services,
-        schedule=PollSchedule(min_gap_seconds=services.provider.poll_gap.total_seconds()),
+        schedule=schedule_for(services.provider.poll_gap),
         times=ServiceTimes(),
         unseen=Unseen(),
         rng=rng,
@@ -289,6 +322,7 @@ def new_engine(context: RunContext, *, spec: AnalysisSpec, rng: random.Random) -
         addresses=addresses,
         bill=BillWatch(context=context),
         limits=LimitWatch(context=context),
+        lost_answers=LostAnswers(context=context),
         tracker=Tracker(
             context=context,
             addresses=addresses,

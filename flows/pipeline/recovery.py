@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -195,6 +196,74 @@ async def resolve(context: RunContext, *, until: asyncio.Event | None = None) ->
             break
         lost = await services.read(outstanding.lost, services.provider.endpoint)
     return result
+
+
+#: The list is read so many times longer not at all, and at least so many seconds.
+_REST_TIMES, _LEAST_REST_SECONDS = 9, 1.0
+
+
+@dataclass(kw_only=True, slots=True)
+class LostAnswers:
+    """Asks after the lost answers of one run while it goes on buying.
+
+    It asks as soon as something was accepted that was begun after a loss: whatever the list shows
+    then shows what was lost before it, too. What is not in it is asked after again at growing
+    intervals. Reading takes a tenth of the time at most, for a list may be long.
+    """
+
+    context: RunContext
+    #: When the first answer was lost that was not asked after.
+    _lost_at: datetime | None = None
+    _worthwhile: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def lost(self, at: datetime) -> None:
+        """An answer was lost."""
+        self._lost_at = self._lost_at or at
+
+    def accepted(self, began: datetime) -> None:
+        """A submission that began then was accepted."""
+        if self._lost_at is not None and began >= self._lost_at:
+            self._worthwhile.set()
+
+    async def ask(
+        self, collect: Callable[[Sequence[Orphan]], None], *, until: asyncio.Event
+    ) -> None:
+        """Hand over what was accepted after all, until `until` is set.
+
+        Raises:
+            AccountStopped: if the key is refused.
+        """
+        seconds = asyncio.get_running_loop().time
+        first = self.context.services.provider.settle_delay.total_seconds() / _FIRST_PAUSE
+        pause, again = first, math.inf
+        while not await _is_set(until, or_else=self._worthwhile, seconds=again):
+            self._lost_at = None
+            self._worthwhile.clear()
+            began = seconds()
+            resolved = await resolve(self.context)
+            if resolved.adopted:
+                collect(resolved.adopted)
+            rest = max(_REST_TIMES * (seconds() - began), _LEAST_REST_SECONDS)
+            if await _is_set(until, seconds=rest):
+                return
+            again, pause = (pause, 2 * pause) if resolved.still else (math.inf, first)
+
+
+async def _is_set(
+    event: asyncio.Event, *, or_else: asyncio.Event | None = None, seconds: float
+) -> bool:
+    """Wait until an event is set, or the other one, or so long; whether the first one is."""
+    waiting = [asyncio.ensure_future(one.wait()) for one in (event, or_else) if one is not None]
+    try:
+        await asyncio.wait(
+            waiting,
+            timeout=None if seconds == math.inf else seconds,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+    finally:
+        for one in waiting:
+            one.cancel()
+    return event.is_set()
 
 
 async def _judge(lost: Sequence[Lost], services: Services, *, now: datetime) -> list[Verdict]:

@@ -13,6 +13,7 @@ from catalog.values import Accepted, RefusalKind, Refused, SubmitOutcome, Uncert
 #: In a row, without an acceptance between them.
 MOST_REFUSALS = 5
 _NOT_FOUND = 404
+_TOO_MANY_REQUESTS = 429
 
 
 @dataclass(kw_only=True, slots=True)
@@ -27,15 +28,20 @@ class Breaker:
 
     #: How many so far; each makes the next pause longer.
     in_a_row: int = 0
+    #: Refusals for the pace alone that follow one another, without an acceptance of what began
+    #: after the last of them; those that were under way together count once. They open nothing.
+    too_fast: int = 0
     #: The refusal that opened the breaker; None while it is closed.
     opened_by: Refused | Uncertain | None = None
     _counted_at: datetime | None = None
+    _too_fast_at: datetime | None = None
 
     def saw(self, outcome: SubmitOutcome, *, began: datetime, now: datetime) -> None:
         """Take note of what became of an attempt that began then."""
         if isinstance(outcome, Accepted):
             self.in_a_row = 0
-        elif counts(outcome):
+        self._saw_pace(outcome, began, now)
+        if not isinstance(outcome, Accepted) and counts(outcome):
             together = self._counted_at is not None and began < self._counted_at
             if together and outcome.kind is not RefusalKind.ACCOUNT:
                 return
@@ -44,6 +50,25 @@ class Breaker:
             enough = self.in_a_row >= MOST_REFUSALS or is_stop(outcome)
             if enough and self.opened_by is None:
                 self.opened_by = outcome
+
+    def _saw_pace(self, outcome: SubmitOutcome, began: datetime, now: datetime) -> None:
+        together = self._too_fast_at is not None and began < self._too_fast_at
+        if together:
+            return
+        if isinstance(outcome, Accepted):
+            self.too_fast = 0
+        elif is_too_fast(outcome):
+            self.too_fast += 1
+            self._too_fast_at = now
+
+
+def is_too_fast(outcome: Refused | Uncertain) -> bool:
+    """Tell whether the provider refused for the pace, and for nothing else."""
+    return (
+        isinstance(outcome, Refused)
+        and outcome.kind is RefusalKind.PACE
+        and outcome.status_code == _TOO_MANY_REQUESTS
+    )
 
 
 def counts(outcome: Refused | Uncertain) -> bool:

@@ -41,8 +41,8 @@ class Provider:
     offline: bool
     #: Nobody else uses the account.
     exclusive: bool
-    #: Least time between two polls of one prediction.
-    poll_gap: timedelta
+    #: Least time between two polls of one prediction; None follows what predictions take.
+    poll_gap: timedelta | None
     #: How long a lost submission may take to appear in the provider's list.
     settle_delay: timedelta
     #: How long a run waits for one prediction before it leaves it to the next run.

@@ -91,6 +91,16 @@ class Starter:
             self.pacer.pause(seconds)
             self.pacer.slow_down()
 
+    def accepted(self) -> None:
+        """One was accepted."""
+        if self.pacer is not None:
+            self.pacer.accepted()
+
+    def refused(self) -> None:
+        """Start fewer for a while: one was refused for its pace, as others may not be."""
+        if self.pacer is not None:
+            self.pacer.refused()
+
     def slow_down(self) -> None:
         """Start fewer for a while."""
         if self.pacer is not None:

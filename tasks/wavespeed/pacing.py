@@ -37,19 +37,23 @@ TIERS = {
 class Share:
     """What part of its tier's pace the provider takes at present; 1 unless it was refused lately.
 
-    A refusal takes three tenths of it, and time gives it back evenly: additive increase,
-    multiplicative decrease, by which many find their shares of what none of them knows. Those who
-    were under way when it was refused are refused, too, and count as one.
+    A refusal takes as large a part of it as was refused since the last one, three tenths at most,
+    and time gives it back evenly: additive increase, multiplicative decrease, by which many find
+    their shares of what none of them knows. Those who were under way when it was refused are
+    refused, too, and count with the next one.
     """
 
-    #: Of what it was before a refusal.
+    #: Of what it was before a refusal, at least.
     kept: float = 0.7
     #: From nothing to all of it in so many seconds.
-    regain_seconds: float = 40.0
+    regain_seconds: float = 20.0
     together_seconds: float = 1.0
     least: float = 0.02
     _left: float = 1.0
     _refused_at: float = -math.inf
+    #: Since the last time that a part was taken.
+    _accepted: int = 0
+    _refused: int = 0
 
     def at(self, now: float) -> float:
         """The share at a time in seconds."""
@@ -57,11 +61,24 @@ class Share:
             return 1.0
         return min(1.0, self._left + (now - self._refused_at) / self.regain_seconds)
 
+    def accepted(self) -> None:
+        """The provider took one."""
+        self._accepted += 1
+
     def refused(self, now: float) -> None:
-        """The provider asked for less, or took long."""
+        """The provider refused one for the pace."""
+        self._refused += 1
+        self._take(1 - self._refused / (self._accepted + self._refused), now)
+
+    def slow(self, now: float) -> None:
+        """The provider takes long, or nothing at all."""
+        self._take(self.kept, now)
+
+    def _take(self, kept: float, now: float) -> None:
         if now - self._refused_at >= self.together_seconds:
-            self._left = max(self.least, self.kept * self.at(now))
+            self._left = max(self.least, max(self.kept, kept) * self.at(now))
             self._refused_at = now
+            self._accepted = self._refused = 0
 
 
 class StartPacer:
@@ -109,9 +126,17 @@ class StartPacer:
             cost -= part
         return count
 
-    def slow_down(self) -> None:
-        """Start fewer for a while: the provider refused for its pace, or answered slowly."""
+    def accepted(self) -> None:
+        """One was accepted."""
+        self._share.accepted()
+
+    def refused(self) -> None:
+        """Start fewer for a while, by as much as is refused: one was, for its pace."""
         self._share.refused(asyncio.get_running_loop().time())
+
+    def slow_down(self) -> None:
+        """Start fewer for a while: the provider takes nothing, or answers slowly."""
+        self._share.slow(asyncio.get_running_loop().time())
 
     def pause(self, seconds: float) -> None:
         """Start nothing for so long, as after a 429; a longer pause that runs already stays."""

@@ -11,9 +11,10 @@ import bisect
 import math
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import accumulate
-from statistics import NormalDist, fmean, pstdev
+from statistics import NormalDist, fmean, median, pstdev
 
 #: Ages that are considered; more make the plan hardly better, and twice as many cost four times.
 _AGES = 256
@@ -126,6 +127,8 @@ _ENOUGH = 10
 _NEW_ENOUGH = 128
 #: Steps of the golden ratio fill an interval evenly, however many there are.
 _GOLDEN = 0.6180339887498949
+#: What is typical is worked out again after so many.
+_TYPICAL_EVERY = 32
 _HARDLY_ANY = 1e-6
 
 
@@ -137,10 +140,22 @@ class ServiceTimes:
         self._seen = len(self._recent)
         #: How the logarithms lie, as a bell curve; only for guessing between two looks.
         self._spread: NormalDist | None = None
+        self._typical: float | None = None
+        self._typical_until = 0
         self._plans: dict[tuple[float, float], tuple[int, PollTimes]] = {}
 
     def __len__(self) -> int:
         return len(self._recent)
+
+    @property
+    def typical_seconds(self) -> float | None:
+        """What about half of them took at most; None where too few are known."""
+        if len(self._recent) < _ENOUGH:
+            return None
+        if self._typical is None or self._seen >= self._typical_until:
+            self._typical = median(self._recent)
+            self._typical_until = self._seen + min(_TYPICAL_EVERY, len(self._recent) // 4)
+        return self._typical
 
     def saw(self, *, unfinished_at_seconds: float, finished_at_seconds: float) -> float:
         """Learn when one was last seen unfinished (0 if never) and first seen finished.
@@ -184,18 +199,43 @@ class ServiceTimes:
         return plan
 
 
+#: How many looks a second may be asked for by those who wait, as far as gaps allow.
+_LOOKS_PER_SECOND = 400
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PollSchedule:
     """The policy; its numbers are for production and scale with the least gap."""
 
     #: Least seconds between two looks at one prediction; the provider asks for 5 with video.
     min_gap_seconds: float = 5.0
+    #: What `fitted` lets it grow to; None leaves it as it is.
+    grown_gap_seconds: float | None = None
     #: One look is worth so much waiting for an end that nobody has noticed, in least gaps.
     look_cost_gaps: float = 0.25
     #: Nobody waits long for a nightly run's last answer, and nobody looks at a stuck one often.
     most_gap_seconds: float = 30.0
     #: After trouble, and what a `Retry-After` may ask for at most.
     most_wait_seconds: float = 300.0
+
+    def fitted(self, times: ServiceTimes, *, waiting: int) -> PollSchedule:
+        """The same policy with the least gap for what predictions take, and for how many wait.
+
+        An eighth of what is typical, for a lag of some hundredths of it matters to nobody; and so
+        long that those who wait ask for a few hundred looks a second at most. In halves, so that
+        few plans are made.
+
+        >>> by_itself = schedule_for(None)
+        >>> by_itself.fitted(ServiceTimes([16.0] * 100), waiting=300).min_gap_seconds
+        2.0
+        >>> by_itself.fitted(ServiceTimes([3.0] * 100), waiting=3_000).min_gap_seconds
+        5.0
+        """
+        if self.grown_gap_seconds is None:
+            return self
+        wanted = max((times.typical_seconds or 0.0) / 8, waiting / _LOOKS_PER_SECOND)
+        gap = min(max(self.min_gap_seconds, math.ceil(2 * wanted) / 2), self.grown_gap_seconds)
+        return self if gap == self.min_gap_seconds else replace(self, min_gap_seconds=gap)
 
     def first_look_seconds(self, times: ServiceTimes) -> float:
         """The age at which a prediction is looked at for the first time."""
@@ -217,17 +257,18 @@ class PollSchedule:
     ) -> float:
         """How long to wait after a look that found it unfinished.
 
-        `age_seconds` since it was accepted; `troubles` looks in a row without a usable answer;
-        `jitter` from 0 to 1 spreads looks after trouble, up to half as long again; `few` says that
-        hardly any others are waited for: looks then cost little, and the whole run waits. At least
-        `min_gap_seconds` and what the provider asks for; at most `most_gap_seconds` without trouble
-        and `most_wait_seconds` with it.
+        `age_seconds` since it was accepted; `troubles` looks in a row without a usable answer: the
+        first is repeated soon, and each further one after twice as long; `jitter` from 0 to 1
+        spreads looks after trouble, up to half as long again; `few` says that hardly any others are
+        waited for: looks then cost little, and the whole run waits. At least `min_gap_seconds` and
+        what the provider asks for; at most `most_gap_seconds` without trouble and
+        `most_wait_seconds` with it.
         """
         gap = self._gap(age_seconds, times)
         if few:
             gap = min(gap, max(age_seconds / 8, self.min_gap_seconds))
         if troubles > 0:
-            gap = gap * 2.0 ** min(troubles, 30) * (1 + jitter / 2)
+            gap = self.min_gap_seconds * 2.0 ** min(troubles - 1, 30) * (1 + jitter / 2)
             gap = min(gap, self.most_wait_seconds)
         asked = min(retry_after_seconds or 0.0, self.most_wait_seconds)
         return max(gap, asked, self.min_gap_seconds)
@@ -251,3 +292,14 @@ class PollSchedule:
         planned = None if looks is None else looks.after(age_seconds)
         gap = max(age_seconds, 0.0) / 4 if planned is None else planned - age_seconds
         return min(max(gap, self.min_gap_seconds), self._ceiling_seconds)
+
+
+#: The provider's own SDK looks every second; its documents ask for five with video.
+_SHORTEST_GAP, _LONGEST_GAP = 1.0, 5.0
+
+
+def schedule_for(min_gap: timedelta | None) -> PollSchedule:
+    """The policy for a least gap that was set; None for one that follows the predictions."""
+    if min_gap is None:
+        return PollSchedule(min_gap_seconds=_SHORTEST_GAP, grown_gap_seconds=_LONGEST_GAP)
+    return PollSchedule(min_gap_seconds=min_gap.total_seconds())

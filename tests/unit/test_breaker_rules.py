@@ -9,6 +9,7 @@ from tasks.runtime.breaker import MOST_REFUSALS, Breaker
 
 START = datetime(2026, 11, 23, tzinfo=UTC)
 SERVER = Refused(kind=RefusalKind.PACE, reason="unavailable", status_code=503)
+TOO_FAST = Refused(kind=RefusalKind.PACE, reason="too many requests", status_code=429)
 ACCOUNT = Refused(kind=RefusalKind.ACCOUNT, reason="no credit", status_code=402)
 
 
@@ -45,3 +46,15 @@ def test_an_account_that_refuses_everything_is_believed_at_once():
     for _ in range(MOST_REFUSALS):
         breaker.saw(ACCOUNT, began=at(0), now=at(1))
     assert breaker.opened_by is ACCOUNT
+
+
+def test_refusals_for_the_pace_are_in_a_row_until_what_began_after_them_is_accepted():
+    breaker = Breaker()
+    breaker.saw(TOO_FAST, began=at(0), now=at(1))
+    breaker.saw(TOO_FAST, began=at(0.5), now=at(1.5))  # it was under way
+    assert breaker.too_fast == 1
+    breaker.saw(Accepted(provider_id="abcd"), began=at(0.9), now=at(2))
+    breaker.saw(TOO_FAST, began=at(2), now=at(3))
+    assert breaker.too_fast == 2
+    breaker.saw(Accepted(provider_id="abcd"), began=at(4), now=at(5))
+    assert (breaker.too_fast, breaker.in_a_row, breaker.opened_by) == (0, 0, None)

@@ -48,7 +48,7 @@ def test_an_empty_variable_is_one_that_is_not_set(folder, monkeypatch):
         monkeypatch.setenv(f"REELCAT_{name}", "")
     (folder / ".env").write_text("REELCAT_TIER=gold\nREELCAT_POLL_INTERVAL=\n")
     settings = read_settings()
-    assert (settings.log_level, settings.tier, settings.poll_interval) == (None, "gold", 5)
+    assert (settings.log_level, settings.tier, settings.poll_interval) == (None, "gold", None)
     assert settings.database_url == read_catalog_settings().database_url == "sqlite:///reelcat.db"
 
 

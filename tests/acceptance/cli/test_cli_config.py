@@ -37,7 +37,7 @@ def test_each_setting_says_where_it_was_set_and_the_strongest_wins(shell, monkey
     assert shown["REELCAT_TIER"] == ("ultra", "environment")
     assert shown["REELCAT_LINK_HOURS"] == ("2.0", ".env")
     assert shown["REELCAT_TIMEZONE"] == ("Asia/Tokyo", "reelcat.toml")
-    assert shown["REELCAT_POLL_INTERVAL"] == ("5.0", "default")
+    assert shown["REELCAT_SETTLE_DELAY"] == ("120.0", "default")
 
 
 def test_secrets_and_passwords_are_stars_wherever_they_stand(shell, monkeypatch):

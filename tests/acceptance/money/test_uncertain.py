@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 
@@ -10,7 +11,8 @@ from money_world import BUDGET, DAY_LONG, HOUR, PRICE, always, once
 
 from catalog.errors import UsageError
 from catalog.values import AnalysisStatus, Order, PredictionStatus, RunStatus
-from tasks.sandbox.faults import Fault, FaultPlan
+from flows.pipeline.runner import LocalRunner
+from tasks.sandbox.faults import Fault, FaultPlan, Scripted
 
 pytestmark = pytest.mark.anyio
 
@@ -26,6 +28,22 @@ async def uncertain_one(world, *script, **changes):
         one for one in (await here.books()).predictions if one.status is PredictionStatus.UNCERTAIN
     ]
     return here, lost
+
+
+async def test_a_lost_answer_is_found_while_others_are_bought(world):
+    # Where no price is quoted the first one is bought alone, so the others begin after its loss.
+    never_ends = Scripted(fault=Fault.TASK_NEVER_ENDS, first=3)
+    here = await world(always(Fault.PRICE_404), Fault.SUBMIT_LOST_RESET, never_ends)
+    here.change(wait_minutes=60)
+    runner = LocalRunner()
+    running = asyncio.create_task(here.run(runner=runner))
+    while (await here.books()).analyses[AnalysisStatus.COMPLETED] < 2:
+        assert not running.done()
+        await asyncio.sleep(0.05)
+    runner.stop()
+    analyses = (await running).stats.analyses
+    assert (analyses.completed, analyses.left_running, analyses.uncertain) == (2, 1, 0)
+    assert (await here.books()).audit["accepted"] == 3
 
 
 async def test_the_only_stray_of_an_exclusive_account_is_the_only_lost_submission(world):

@@ -98,10 +98,24 @@ def test_a_refusal_takes_a_part_of_the_pace_and_time_gives_it_back():
     share.refused(10)
     assert share.at(10) == pytest.approx(0.7)
     share.refused(10.5)  # it was under way when the first one was refused
-    assert share.at(10.5) == pytest.approx(0.7125)
+    assert share.at(10.5) == pytest.approx(0.725)
     share.refused(12)
-    assert share.at(12) == pytest.approx(0.7 * 0.75)
-    assert share.at(32) == 1
+    assert share.at(12) == pytest.approx(0.7 * 0.8)
+    assert share.at(21) == 1
+
+
+def test_a_pace_of_which_little_is_refused_is_slowed_by_as_much():
+    share = Share()
+    for second in range(100):
+        for _ in range(9):
+            share.accepted()
+        share.refused(second)
+    assert 0.4 < share.at(100) < 0.6
+    for second in range(100, 200):
+        for _ in range(99):
+            share.accepted()
+        share.refused(second)
+    assert share.at(200) > 0.95
 
 
 def test_the_pace_never_falls_to_nothing():

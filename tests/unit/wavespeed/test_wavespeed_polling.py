@@ -1,10 +1,11 @@
 import random
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.wavespeed.polling import PollSchedule, ServiceTimes
+from tasks.wavespeed.polling import PollSchedule, ServiceTimes, schedule_for
 
 SECONDS = st.floats(0, 100_000, allow_nan=False)
 TIMES = st.lists(SECONDS, max_size=300).map(ServiceTimes)
@@ -39,7 +40,7 @@ def test_without_trouble_nobody_waits_longer_than_the_longest_gap(schedule, age,
     assert wait <= max(schedule.most_gap_seconds, schedule.min_gap_seconds)
 
 
-@given(SCHEDULE, SECONDS, TIMES, TROUBLES, JITTER)
+@given(SCHEDULE, SECONDS, TIMES, st.integers(1, 10_000), JITTER)
 def test_more_trouble_never_shortens_the_wait(schedule, age, times, troubles, jitter):
     def wait(count):
         return schedule.next_look_seconds(
@@ -100,14 +101,53 @@ def test_the_last_ones_are_looked_at_sooner_but_never_too_soon(
 
 
 @pytest.mark.parametrize("age", [0, 1, 8])
-def test_trouble_doubles_the_wait_for_the_last_ones_too(age):
+def test_a_broken_look_is_repeated_soon_and_only_a_row_of_them_stretches_the_wait(age):
     waits = [
         PollSchedule().next_look_seconds(
             age_seconds=age, times=ServiceTimes(), troubles=troubles, few=True
         )
         for troubles in range(8)
     ]
-    assert waits == [5, 10, 20, 40, 80, 160, 300, 300]
+    assert waits == [5, 5, 10, 20, 40, 80, 160, 300]
+
+
+def test_a_broken_look_is_repeated_soon_however_old_the_prediction_is():
+    schedule = PollSchedule()
+    assert schedule.next_look_seconds(age_seconds=600, times=lognormal(200)) == 30
+    assert schedule.next_look_seconds(age_seconds=600, times=lognormal(200), troubles=1) == 5
+
+
+@pytest.mark.parametrize(
+    ("took", "waiting", "gap"),
+    [
+        (None, 1, 1),
+        (None, 400, 1),
+        (None, 1_000, 2.5),
+        (None, 5_000, 5),
+        (3, 12, 1),
+        (16, 12, 2),
+        (150, 12, 5),
+        (3, 10_000, 5),
+    ],
+)
+def test_the_least_gap_follows_what_predictions_take_and_how_many_wait(took, waiting, gap):
+    times = ServiceTimes([] if took is None else [float(took)] * 100)
+    fitted = schedule_for(None).fitted(times, waiting=waiting)
+    assert fitted.min_gap_seconds == gap
+
+
+@given(TIMES, st.integers(0, 100_000))
+def test_a_gap_that_was_set_is_kept_to(times, waiting):
+    schedule = schedule_for(timedelta(seconds=5))
+    assert schedule.fitted(times, waiting=waiting).min_gap_seconds == 5
+
+
+@given(TIMES, st.integers(0, 100_000), SECONDS, TROUBLES)
+def test_no_two_looks_are_closer_than_a_second_where_nothing_is_set(times, waiting, age, troubles):
+    fitted = schedule_for(None).fitted(times, waiting=waiting)
+    assert 1 <= fitted.min_gap_seconds <= 5
+    wait = fitted.next_look_seconds(age_seconds=age, times=times, troubles=troubles, few=True)
+    assert wait >= fitted.min_gap_seconds
 
 
 @pytest.mark.parametrize(("age", "wait"), [(30, 5), (60, 7.5), (120, 15), (86_400, 30)])
