@@ -154,8 +154,8 @@ MUTATIONS = (
             ),
             Patch(
                 path="flows/pipeline/predict.py",
-                old='T = TypeVar("T")\n',
-                new='T = TypeVar("T")\n_IDS: list[str] = []\n',
+                old="BATCH = 200\n",
+                new="BATCH = 200\n_IDS: list[str] = []\n",
             ),
         ),
         tests=(f"{MONEY}/test_faults_running.py", "-k", "takes_its_time"),
