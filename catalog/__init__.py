@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def migrations_folder() -> Path:
-    """Give the folder with the migrations: beside the packages, or inside an installed wheel."""
+    """Give the folder with the migrations: next to the packages, or inside an installed wheel."""
     in_source = Path(__file__).parent.parent / "migrations"
     return in_source if (in_source / "env.py").exists() else Path(__file__).parent / "_migrations"
 

@@ -49,7 +49,7 @@ class DatabaseFile:
             CatalogReplaced: if one of them is not the one that this connection has open.
         """
         for ending in _SIDE_FILES:
-            # SQLite keeps them beside the file itself, not beside a link to it.
+            # SQLite keeps them next to the file itself, not next to a link to it.
             found = _identity(os.path.realpath(self._path) + ending)
             if known.setdefault(ending, found) is None:
                 known[ending] = found

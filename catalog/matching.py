@@ -35,7 +35,7 @@ class Identity:
     content_id: str
     model: str
     task: str
-    #: As `catalog.analyses.Wish.instructions_hash` says them.
+    #: As `catalog.analyses.AnalysisSpec.instructions_hash` says them.
     instructions_hash: str
     window: str
 

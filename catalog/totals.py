@@ -48,7 +48,7 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """Quotes beside the bill, in micro-dollars, over what was settled and not refunded."""
+    """Quotes and the bill, in micro-dollars, over what was settled and not refunded."""
 
     settled: int
     quoted: int

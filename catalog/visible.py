@@ -4,7 +4,7 @@ Unicode's controls give orders to terminals, its directional signs turn what fol
 without a shape make two names look the same. Each is shown as an escape such as `\u202e`.
 
 Joiners (U+200C and U+200D) and variation selectors are part of how Persian, the scripts of India
-and emoji are written. So they are left alone beside such letters, where they can be seen to do
+and emoji are written. So they are left alone next to such letters, where they can be seen to do
 something, and shown anywhere else.
 """
 

@@ -113,7 +113,7 @@ async def catalog_videos(
     # The work, in its order. Each step is a task of its own (`flows.prefect_support.tasks`), to be
     # filtered, timed and limited by its name and tag:
     #
-    #   collect   what earlier runs left at the provider, beside all that follows
+    #   collect   what earlier runs left at the provider, during all that follows
     #   discover  what each source holds
     #   probe     what is new or changed, 500 files at once
     #   predict   what is left and within every budget, 200 analyses at once

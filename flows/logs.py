@@ -34,7 +34,7 @@ _users: list[Settings] = []
 def logging_to(settings: Settings) -> Iterator[None]:
     """Send events where the settings say for as long as the block lasts.
 
-    Where one block is within another, or beside it, the settings of the first hold for all.
+    Where one block is within another, or runs at the same time, the settings of the first hold.
     """
     with _lock:
         if not _users:

@@ -21,7 +21,7 @@ _PRIVATE: Final = 0o600
 #: Names by which a process's own streams are opened; they are links, but of the system.
 _STREAM = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 _STREAMS: Final = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
-#: What SQLite keeps beside a database.
+#: What SQLite keeps next to a database.
 _COMPANIONS: Final = ("", "-wal", "-shm", "-journal")
 
 
@@ -90,7 +90,7 @@ def _look(path: Path) -> os.stat_result | None:
 def _replace(
     path: Path, write: Callable[[TextIO], None], *, mode: int | None, catalog: Path | None
 ) -> None:
-    """Write a file beside, and put it in the place of `path` when it is whole and on the disk."""
+    """Write a file next to it that takes the place of `path` when it is whole and on the disk."""
     with _opened_folder(path.parent) as folder:
         _refuse(path, folder, catalog)
         temporary = f".reelcat-export-{secrets.token_hex(16)}"

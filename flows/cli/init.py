@@ -150,8 +150,8 @@ def _own_command() -> str:
     """Give the path of the `reelcat` that belongs to this Python, else the name."""
     import sys
 
-    beside = Path(sys.executable).with_name("reelcat")
-    return str(beside) if beside.exists() else "reelcat"
+    installed = Path(sys.executable).with_name("reelcat")
+    return str(installed) if installed.exists() else "reelcat"
 
 
 def _template(name: str) -> str:

@@ -26,7 +26,7 @@ from flows.configuration.ownership import why_changeable, why_open_file_changeab
 
 DOTENV, TOML = ".env", "reelcat.toml"
 
-#: What is taken from `.env`, beside all that begins with REELCAT_. Credential files, CA files,
+#: What is taken from `.env`, besides all that begins with REELCAT_. Credential files, CA files,
 #: roles, and what is Prefect's or PostgreSQL's own is not.
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
 ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")

@@ -143,7 +143,7 @@ def _is_private(group: int, uid: int) -> bool:
     )
 
 
-#: What SQLite keeps beside a database, and believes.
+#: What SQLite keeps next to a database, and believes.
 _SIDE_FILES = ("-wal", "-shm", "-journal")
 
 
@@ -193,7 +193,7 @@ def _is_below(path: Path, folder: Path) -> bool:
 
 
 def _looked_at(path: Path) -> Iterator[Path]:
-    """Give the file, what lies beside it, and the folders between here and it."""
+    """Give the file, what lies next to it, and the folders between here and it."""
     yield path
     for one in {path, Path(os.path.realpath(path))}:
         for ending in _SIDE_FILES:

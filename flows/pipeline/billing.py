@@ -171,7 +171,7 @@ _PAUSE_TIMES = 9
 
 @dataclass(slots=True)
 class Readings:
-    """When the bill is read beside buying: at most a tenth of the time. Seconds of any clock."""
+    """When the bill is read while buying: at most a tenth of the time. Seconds of any clock."""
 
     _again_at: float = 0.0
 

@@ -80,7 +80,7 @@ class Turns:
 
 @dataclass(kw_only=True, slots=True)
 class _Claiming:
-    """One run looks at locations, page by page, beside others that look at the same ones."""
+    """One run looks at locations, page by page, while others look at the same ones."""
 
     scopes: Sequence[SourceRange]
     selection: Selection
@@ -200,7 +200,7 @@ async def ingest(
 async def join_in(
     sources: Sequence[Source], selection: Selection, context: RunContext
 ) -> list[SourceRange]:
-    """Look, beside the run that listed these sources, at what nobody else is looking at."""
+    """Look, together with the run that listed these sources, at what nobody else is looking at."""
     scopes = [
         await context.services.write(register, uri=source.uri, kind=source.kind)
         for source in sources

@@ -143,7 +143,7 @@ class Engine:
         return self._halt.is_set()
 
     async def watch(self) -> None:
-        """Run beside everything else: when asked to stop, submit no more, and soon wait no more."""
+        """Run during everything else: when asked to stop, submit no more, and soon wait no more."""
         await self.context.runner.stop_asked.wait()
         self.halt()
         await asyncio.sleep(self.context.services.waits.grace)

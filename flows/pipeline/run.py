@@ -54,7 +54,7 @@ _MOST_ROUNDS = 3
 
 
 async def run(request: RunRequest, context: RunContext) -> RunReport:
-    """Catalog the sources within the budget; alone, or beside the run that the context says.
+    """Catalog the sources within the budget; alone, or together with the run that the context says.
 
     Raises:
         UsageError: if what is asked for cannot be done as asked; nothing was spent.
@@ -109,7 +109,7 @@ async def _catalog(sources: Sequence[Source], planner: Planner, engine: Engine) 
     if stopped is not None:
         raise stopped
     if stats.analyses.collected and stats.analyses.in_flight_elsewhere:
-        # They were in flight when the plan was made, and have been collected beside it.
+        # They were in flight when the plan was made, and have been collected meanwhile.
         plan = await planner.plan(scopes, collected=engine.tracker.collected)
         stats.analyses.in_flight_elsewhere = plan.in_flight_elsewhere
 

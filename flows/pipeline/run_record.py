@@ -119,7 +119,7 @@ async def _beat(context: RunContext) -> None:
 
 @asynccontextmanager
 async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Let something run beside a block, and end it with the block."""
+    """Let something run during a block, and end it with the block."""
     task = asyncio.create_task(work)
     try:
         yield

@@ -78,7 +78,7 @@ class Others:
         return self.engine.context.shares is not None
 
     async def watch(self) -> None:
-        """Run beside everything else: look after what those left who died meanwhile.
+        """Run during everything else: look after what those left who died meanwhile.
 
         A look that the catalog does not allow is made again later; whatever else the run does says
         what is wrong.

@@ -172,7 +172,7 @@ class InspectPool:
                     args=(looks, self._timeout_seconds),
                     timeout=self._timeout_seconds,
                 )
-                # Beside the pool's own limit: an answer that got lost with its child never comes.
+                # Besides the pool's own limit: an answer that got lost with its child never comes.
                 async with asyncio.timeout(2 * self._timeout_seconds + GRACE_SECONDS):
                     return await asyncio.wrap_future(future)
             except TimeoutError as error:

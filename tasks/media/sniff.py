@@ -38,7 +38,7 @@ OTHERS = {
     b"\x1f\x8b": "a gzip archive",
     b"7z\xbc\xaf": "a 7-Zip archive",
     b"Rar!": "a RAR archive",
-    b"\x00\x05\x16\x07": "the companion that macOS keeps beside a file",
+    b"\x00\x05\x16\x07": "the companion that macOS keeps next to a file",
 }
 #: Text that points elsewhere. Following it would read what nobody named.
 PLAYLISTS = (

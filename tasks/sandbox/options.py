@@ -122,7 +122,7 @@ class SandboxOptions:
     #: From the end of a failed prediction to its refund; the documents say up to three hours.
     refund_delay_seconds: float = 0.0
 
-    #: Echo inputs in the history where `include_inputs` asks for it; False ignores the wish.
+    #: Echo inputs in the history where `include_inputs` asks for it; False ignores that.
     include_inputs: bool = True
     #: Say `total` in the history, as only older documents do.
     list_total: bool = False
@@ -145,7 +145,7 @@ class SandboxOptions:
     stall_seconds: float = 120.0
     retry_after_seconds: int = 1
 
-    #: Remember everything in this file (and uploads beside it), so that a restart goes on.
+    #: Remember everything in this file (and uploads next to it), so that a restart goes on.
     state: Path | None = None
     #: Length of a canned video that does not say its own.
     canned_seconds: Decimal = Decimal(10)

@@ -126,7 +126,7 @@ class Storage:
 
     @property
     def folder(self) -> Path:
-        """Give the folder for objects: beside the state file, else one that goes with us."""
+        """Give the folder for objects: next to the state file, else one that goes with us."""
         if self._folder is None:
             if self._options.state is not None:
                 self._folder = self._options.state.with_name(self._options.state.name + ".uploads")

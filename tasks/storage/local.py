@@ -1,6 +1,6 @@
 """Files of this machine's folders: listed, looked at, opened read-only.
 
-Nothing is written, not even beside an original. A walk keeps a list of folders instead of
+Nothing is written, not even next to an original. A walk keeps a list of folders instead of
 recursing, and asks the disk for nothing but the candidates' sizes. A link to a file is followed as
 long as it stays below the root, one to a folder never: what lies there is listed where it lies.
 Links that lead out are named, and followed only on request.

@@ -2,7 +2,7 @@
 
 `list.txt` has one location a line, `list.csv` a column named uri, url or path, `list.jsonl` an
 object a line. A line may also name a folder, a bucket or a prefix in one that ends in a slash: each
-is a source of its own, beside the list. No line is read that is longer than memory allows.
+is a source of its own, as the list is. No line is read that is longer than memory allows.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Fault:
 
 
 def parse_sources(texts: Iterable[str]) -> list[Source]:
-    """Read SOURCE arguments, and what the lists among them name beside files; each once.
+    """Read SOURCE arguments, and what the lists among them name besides files; each once.
 
     What is wrong with a list is said when it is listed.
 

@@ -2,7 +2,7 @@
 
 A folder, a file, `s3://bucket/prefix`, a manifest as `@list.txt`, or that of an S3 Inventory. A
 folder of a camera or a NAS holds thumbnails, half-finished downloads and macOS's shadow files
-beside the videos; opening each to find out would cost more than the videos do.
+next to the videos; opening each to find out would cost more than the videos do.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """WaveSpeed as the catalog needs it: submit once, look, ask for money and history, upload.
 
-Every method is one question to the API. What an answer means is decided in the readers beside this
+Every method is one question to the API. What an answer means is decided in the readers next to this
 file; when to ask is decided by whoever calls.
 """
 

@@ -44,7 +44,7 @@ def read_balance(envelope: Envelope) -> int | None:
 def read_price(envelope: Envelope) -> ProviderQuote | None:
     """What the account would pay; None if the answer holds no amount that can be believed.
 
-    That is `discounted_price` where there is one. Zero beside a price that is not zero is an unset
+    That is `discounted_price` where there is one. Zero next to a price that is not zero is an unset
     field, not a gift.
     """
     data = envelope.data
@@ -93,7 +93,7 @@ def _is_negative(value: Any) -> bool:
 
 
 def _is_dollars(currency: Any) -> bool:
-    """Whether an amount with this beside it may be dollars; where nothing is said it may."""
+    """Whether an amount with this next to it may be dollars; where nothing is said it may."""
     return currency is None or (
         isinstance(currency, str) and currency.strip().upper() in {"", "USD"}
     )

@@ -73,7 +73,7 @@ class Envelope(BaseModel):
 
     code: Number = None
     message: Text = None
-    #: Some failures carry this beside or instead of `code`.
+    #: Some failures carry this with or instead of `code`.
     error_code: Any = None
     data: Any = None
 

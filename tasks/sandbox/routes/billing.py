@@ -85,7 +85,7 @@ async def billings(sandbox: Sandbox, request: Request, fault: Fault | None) -> R
 
 
 def _other_lines(row: Row, fault: Fault | None) -> dict[str, Any]:
-    """Give the row that a fault puts beside a deduction."""
+    """Give the row that a fault puts next to a deduction."""
     kind, price = ("surcharge", 0.05) if fault is Fault.BILLING_SURCHARGE else ("refund", 1.0)
     return _item(row, fault) | {"uuid": f"{row.uuid}-2", "billing_type": kind, "price": price}
 
