@@ -275,9 +275,7 @@ def test_the_command_line_gets_its_report_and_its_errors_back_from_a_flow(machin
     assert runs[str(films)]["state_type"] == "COMPLETED"
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == f"reelcat: {sentence}\n"
-    assert runs[str(missing)]["state_type"] == "FAILED"
-    assert runs[str(missing)]["state"]["message"] == sentence
-    assert "Traceback" not in machine.prefect.logged(runs[str(missing)]["id"])
+    assert str(missing) not in runs  # a mistake of usage leaves no run behind
 
 
 def test_two_nights_never_overlap_and_the_one_that_goes_on_is_not_disturbed(machine):
