@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from catalog.errors import UsageError
-from flows.cli.instructions import read_instructions
+from flows.cli.request import read_instructions
 
 
 @pytest.fixture
