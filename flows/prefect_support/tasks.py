@@ -33,6 +33,9 @@ R = TypeVar("R")
 #: each call.
 _PATIENCE_SECONDS = 10.0
 
+#: A call that was missed leaves a whole run with fewer workers, and is made once.
+_CALL_SECONDS = 60.0
+
 #: So long a task run may take to begin, where it waits for no slot.
 _BEGIN_SECONDS = 60.0
 #: A server that did not answer is asked for slots again after this long; each time may cost a batch
@@ -250,18 +253,22 @@ class PrefectRunner:
         if not self._others:
             return
         get_run_logger().info("Calling %d other workers for run %s", self._others, run_id)
-        called = 0
-        try:
-            for called in range(self._others):
-                async with asyncio.timeout(_PATIENCE_SECONDS):
-                    await _call(run_id, sources, number=called + 2)
-        except (httpx.HTTPError, PrefectException, OSError) as error:
+        calls = await asyncio.gather(
+            *(_call(run_id, sources, number=number + 2) for number in range(self._others)),
+            return_exceptions=True,
+        )
+        missed = [one for one in calls if one is not None]
+        for error in missed:
+            if not isinstance(error, httpx.HTTPError | PrefectException | OSError):
+                raise error
+        if missed:
+            called = self._others - len(missed)
             which = (
                 f"Only {called} of {self._others} other workers" if called else "No other worker"
             )
             stats.notices.append(
-                f"{which} could be called ({type(error).__name__}), so the run went on without; is "
-                "the deployment `join` there? `prefect deploy --all` makes it."
+                f"{which} could be called ({type(missed[0]).__name__}), so the run went on "
+                "without; is the deployment `join` there? `prefect deploy --all` makes it."
             )
 
     @property
@@ -274,13 +281,14 @@ async def _call(run_id: str, sources: Sequence[str], number: int) -> None:
     """Ask for one run that joins another, as its worker of this number."""
     for deployment in (JOIN, _EARLIER_JOIN):
         try:
-            await arun_deployment(
-                deployment,
-                parameters={"sharing": {"run_id": run_id, "sources": list(sources)}},
-                idempotency_key=f"{run_id}-{number}",
-                timeout=0,
-                as_subflow=False,
-            )
+            async with asyncio.timeout(_CALL_SECONDS):
+                await arun_deployment(
+                    deployment,
+                    parameters={"sharing": {"run_id": run_id, "sources": list(sources)}},
+                    idempotency_key=f"{run_id}-{number}",
+                    timeout=0,
+                    as_subflow=False,
+                )
         except ObjectNotFound:
             if deployment == _EARLIER_JOIN:
                 raise

@@ -31,16 +31,16 @@ from tasks.sandbox.options import Mode, SandboxOptions
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("backfill"), pytest.mark.timeout(1500)]
 
 KEY = "wsk_a_key_for_a_backfill"
-OBJECTS = 1_000
+OBJECTS = 500
 ANALYSES = 2 * OBJECTS
 #: What one analysis of so short a clip costs. The budget is what everything costs, to the cent.
 PRICE_MICROS = 5_000
-BUDGET_USD = "10"
-BUDGET_MICROS = 10_000_000
+BUDGET_USD = "5"
+BUDGET_MICROS = 5_000_000
 WORKERS = 3
 ANSWER_SECONDS = 2.0
-#: Of the real pace: of 300 that last two seconds each, 15 end in a second then.
-SLOWNESS = 0.1
+#: Of the real pace: of 150 that last two seconds each, 15 end in a second then.
+SLOWNESS = 0.2
 #: On a busy machine all of it takes its time.
 PATIENCE_SECONDS = 600.0
 
@@ -161,14 +161,21 @@ def backfill(tmp_path_factory, clips, postgresql_shelf):
         started = prefect.start(
             deployment["id"],
             spending={"budget_usd": BUDGET_USD},
-            pace={"workers": WORKERS, "concurrency": 300},
+            pace={"workers": WORKERS, "concurrency": 150},
         )
-        until(lambda: all_have_joined(catalog_url), "all workers join", PATIENCE_SECONDS)
+        until(
+            lambda: all_have_joined(catalog_url) or prefect.has_ended(started),
+            "all workers join",
+            PATIENCE_SECONDS,
+        )
+        assert all_have_joined(catalog_url), prefect.logged(started)
         clock.go_slowly()
         victim = killed_guest(prefect, workers, catalog_url)
         clock.let_go()
         host = prefect.ended(started, PATIENCE_SECONDS)
-        guests = prefect.runs("join-run/join")
+        guests = [
+            prefect.ended(guest["id"], PATIENCE_SECONDS) for guest in prefect.runs("join-run/join")
+        ]
         yield Ended(
             host=host,
             guests=guests,

@@ -101,14 +101,13 @@ class PrefectServer:
 
     def ended(self, flow_run_id: str, patience_seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         """Wait for a flow run's end and return it."""
-        run: dict[str, Any] = {}
+        until(lambda: self.has_ended(flow_run_id), f"flow run {flow_run_id} ends", patience_seconds)
+        return self.ask("GET", f"/flow_runs/{flow_run_id}")
 
-        def final() -> bool:
-            run.update(self.ask("GET", f"/flow_runs/{flow_run_id}"))
-            return run["state_type"] in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-
-        until(final, f"flow run {flow_run_id} ends", patience_seconds)
-        return run
+    def has_ended(self, flow_run_id: str) -> bool:
+        """Tell whether a flow run is over, however it ended."""
+        run = self.ask("GET", f"/flow_runs/{flow_run_id}")
+        return run["state_type"] in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
     def task_runs(self, flow_run_id: str) -> list[dict[str, Any]]:
         """Return a flow run's task runs, as far as the server has recorded them."""
