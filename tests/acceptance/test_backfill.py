@@ -39,8 +39,8 @@ BUDGET_USD = "5"
 BUDGET_MICROS = 5_000_000
 WORKERS = 3
 ANSWER_SECONDS = 2.0
-#: Of the real pace: of 150 that last two seconds each, 15 end in a second then.
-SLOWNESS = 0.2
+#: Of the real pace: of 150 that last two seconds each, four end in a second then.
+SLOWNESS = 0.05
 #: On a busy machine all of it takes its time.
 PATIENCE_SECONDS = 600.0
 
@@ -170,7 +170,7 @@ def backfill(tmp_path_factory, clips, postgresql_shelf):
         )
         assert all_have_joined(catalog_url), prefect.logged(started)
         clock.go_slowly()
-        victim = killed_guest(prefect, workers, catalog_url)
+        victim = killed_guest(prefect, started, workers, catalog_url)
         clock.let_go()
         host = prefect.ended(started, PATIENCE_SECONDS)
         guests = [
@@ -192,11 +192,11 @@ def all_have_joined(catalog_url) -> bool:
         return session.scalar(select(func.count()).select_from(Run)) == WORKERS
 
 
-def killed_guest(prefect, workers, catalog_url) -> str:
-    """Kill a worker once each guest run has predictions at the provider; give its flow run's id."""
+def killed_guest(prefect, started, workers, catalog_url) -> str:
+    """Kill a worker once its guest run has predictions at the provider; give its flow run's id."""
     at_work: list[str] = []
 
-    def all_are_at_work() -> bool:
+    def one_is_at_work() -> bool:
         query = (
             select(Run.flow_run_id)
             .distinct()
@@ -209,9 +209,10 @@ def killed_guest(prefect, workers, catalog_url) -> str:
         )
         with contextlib.closing(connect(catalog_url)) as catalog, catalog.read() as session:
             at_work[:] = session.scalars(query)
-        return len(at_work) == WORKERS - 1
+        return bool(at_work) or prefect.has_ended(started)
 
-    until(all_are_at_work, "the guests have something at the provider", PATIENCE_SECONDS)
+    until(one_is_at_work, "a guest has something at the provider", PATIENCE_SECONDS)
+    assert at_work, prefect.logged(started)
     flow_run = prefect.ask("GET", f"/flow_runs/{at_work[0]}")
     pid = int(flow_run["infrastructure_pid"].rpartition(":")[2])
     (worker,) = [one for one in workers if psutil.Process(pid) in one.family()]
