@@ -281,6 +281,7 @@ def _require_file(address: SqliteAddress) -> None:
     path = Path(address.path).absolute()
     try:
         missing, is_folder = not path.parent.is_dir(), path.is_dir()
+        is_device = path.exists() and not is_folder and not path.is_file()
     except (OSError, ValueError):  # SQLite says it better
         return
     if missing:
@@ -289,6 +290,8 @@ def _require_file(address: SqliteAddress) -> None:
         )
     if is_folder:
         raise CatalogError(f"{address.shown} is a folder; name a file in it, such as reelcat.db.")
+    if is_device:
+        raise CatalogError(f"{address.shown} is no ordinary file; name one, such as reelcat.db.")
 
 
 def _make_private(_: Any, __: Any, arguments: list[Any], ___: Any) -> None:

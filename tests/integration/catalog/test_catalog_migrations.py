@@ -178,6 +178,14 @@ def test_a_folder_cannot_be_opened_as_a_catalog(tmp_path):
     assert "is a folder; name a file in it" in sentence(told.value)
 
 
+def test_what_is_no_ordinary_file_cannot_be_opened_as_a_catalog(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (os.devnull, f"{tmp_path}/pipe"):
+        with pytest.raises(CatalogError) as told:
+            schema.open_catalog(f"sqlite:///{path}")
+        assert "is no ordinary file" in sentence(told.value)
+
+
 def test_a_full_disk_is_called_full_and_what_was_there_stays(sqlite_shelf):
     url = sqlite_shelf.made()
     with closing(connect(url)) as catalog:
