@@ -32,6 +32,8 @@ SETTINGS = {
     ),
     "PREFECT_WORKER_QUERY_SECONDS": "1",
     "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
+    "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
+    "PREFECT_CLIENT_MAX_RETRIES": "20",
 }
 _FOREIGN = ("PREFECT", "REELCAT_", "WAVESPEED_", "AWS_")
 
@@ -60,12 +62,13 @@ class PrefectServer:
         a busy machine a question may wait for longer than anybody does. Prefect's client asks again
         then, and so does this, where asking twice changes nothing.
         """
+        changes_nothing = method == "GET" or path.endswith("/filter")
         for left in reversed(range(_TRIES)):
             try:
                 with httpx.Client(trust_env=False, timeout=60) as client:
                     answer = client.request(method, f"{self.url}{path}", json=body)
             except httpx.TimeoutException:
-                if method != "GET" or not left:
+                if not changes_nothing or not left:
                     raise
                 continue
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or not left:
