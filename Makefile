@@ -27,10 +27,12 @@ test: env ## Pass the tests that take minutes
 	@$(RUN) pytest -n $(WORKERS) -m "not slow and not matrix"
 
 test-slow: env ## Pass the others: whole deployments, kill points, README, wheel
-	@$(RUN) pytest -n $(WORKERS) -m "slow and not matrix"
+	@$(RUN) pytest -n $(WORKERS) -m "slow and not matrix and not alone"
+	@$(RUN) pytest -m alone tests/acceptance
 
 test-all: env ## Pass all of them, every fault and kill on both databases
-	@$(RUN) pytest -n $(WORKERS)
+	@$(RUN) pytest -n $(WORKERS) -m "not alone"
+	@$(RUN) pytest -m alone tests/acceptance
 
 chaos: env ## Play 1000 histories of faults and kills; SEED=7 plays one, KINDS=sleeper,skew those
 	@PYTHONPATH=tests/support:tests $(RUN) python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(HISTORIES),--histories $(HISTORIES)) $(if $(KINDS),--kinds $(KINDS))
