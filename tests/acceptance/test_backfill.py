@@ -33,12 +33,12 @@ from tasks.sandbox.options import Mode, SandboxOptions
 pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(1500)]
 
 KEY = "wsk_a_key_for_a_backfill"
-OBJECTS = 500
+OBJECTS = 1_000
 ANALYSES = 2 * OBJECTS
 #: What one analysis of so short a clip costs. The budget is what everything costs, to the cent.
 PRICE_MICROS = 5_000
-BUDGET_USD = "5"
-BUDGET_MICROS = 5_000_000
+BUDGET_USD = "10"
+BUDGET_MICROS = 10_000_000
 WORKERS = 3
 ANSWER_SECONDS = 2.0
 #: Of the real pace: of 150 that last two seconds each, four end in a second then.
